@@ -1,0 +1,3 @@
+//! The `pgmoor` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The data path: clients in, pooled server connections out.

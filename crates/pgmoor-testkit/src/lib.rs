@@ -1,0 +1,1 @@
+//! Real servers, certificates, scripted peers and faults for the tests.

@@ -1,0 +1,1 @@
+//! PostgreSQL protocol bytes to values and back.

@@ -1,0 +1,1 @@
+//! From a configured endpoint to one trusted, authenticated PostgreSQL connection.
