@@ -1,1 +1,7 @@
 //! From a configured endpoint to one trusted, authenticated PostgreSQL connection.
+//!
+//! Modules are listed lowest layer first; each uses only those above it.
+
+pub mod tls;
+
+pub mod stream;
