@@ -1,1 +1,3 @@
 //! The data path: clients in, pooled server connections out.
+
+pub mod settings;

@@ -1,1 +1,5 @@
 //! PostgreSQL protocol bytes to values and back.
+
+pub mod secret;
+
+pub use secret::Secret;

@@ -2,6 +2,10 @@
 //!
 //! Modules are listed lowest layer first; each uses only those above it.
 
+pub mod settings;
+
 pub mod tls;
 
 pub mod stream;
+
+pub use pgmoor_wire::Secret;

@@ -1,0 +1,35 @@
+//! Settings: one declaration gives struct, defaults, loading with every problem found, and pages.
+//!
+//! It reads a neutral tree ([`Node`]); it neither parses YAML nor looks at the environment by itself.
+
+mod node;
+mod problem;
+mod show;
+
+mod shape;
+
+mod loader;
+mod scalar;
+mod value;
+
+mod secret;
+mod section;
+
+mod macros;
+
+mod endpoint;
+
+pub use endpoint::{
+    BundledSettings, CredentialProvider, CredentialSettings, EndpointSettings, Endpoints,
+};
+pub use loader::{Loader, Place, Variables};
+pub use node::{Data, Entry, Node, Origin};
+pub use problem::{Problem, Problems, nearest};
+pub use scalar::{Scalar, Timeout, one_of, write_duration};
+pub use secret::{
+    ConnectionText, SecretFile, SecretFileError, check_secret_file, mask, plain, read_secret_file,
+};
+pub use section::check_keys;
+pub use shape::{Choice, Field, JsonType, Kind, Section, Shape};
+pub use show::Shown;
+pub use value::{Absent, Value, join};
