@@ -8,4 +8,6 @@ pub mod tls;
 
 pub mod stream;
 
+pub mod endpoint;
+
 pub use pgmoor_wire::Secret;

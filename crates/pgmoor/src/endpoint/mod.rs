@@ -1,0 +1,149 @@
+//! Every way people write a PostgreSQL address, read into one [`Endpoint`].
+//!
+//! libpq's URIs and keyword strings are read as libpq 18 reads them. What libpq refuses and others write
+//! is translated, and [`Endpoint::notices`] says how. Values are checked here, where libpq checks them
+//! only when it connects.
+//!
+//! Nothing here touches the network or the process environment; the only files read are those whose path
+//! is passed in.
+
+mod error;
+mod host;
+mod notice;
+mod require_auth;
+mod tls;
+mod words;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pgmoor_wire::Secret;
+
+pub use error::EndpointError;
+pub use host::{DEFAULT_PORT, DEFAULT_SOCKET_DIRECTORY, Host, Target};
+pub use notice::Notice;
+pub use require_auth::RequireAuth;
+pub use tls::{RootCert, TlsSettings, Verification};
+pub use words::{
+    AuthMethod, ChannelBinding, LoadBalanceHosts, ProtocolVersion, SslCertMode, SslMode,
+    SslNegotiation, TargetSessionAttrs, TlsVersion,
+};
+
+/// A PostgreSQL to connect to: where, as whom, how securely, and with which settings.
+///
+/// `None` means that the address does not say; the field's documentation has the default.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// The servers, at least one, in the order to try them in.
+    pub hosts: Vec<Host>,
+    /// Whom to log in as; default the name of the operating system's user.
+    pub user: Option<String>,
+    /// The password, when the address itself has one.
+    pub password: Option<Secret<String>>,
+    /// The database; see [`Endpoint::database`] for the default.
+    pub dbname: Option<String>,
+    /// Command line options for the server session (`-c name=value`), as sent in the startup message.
+    pub options: Option<String>,
+    /// Server settings named by themselves (`search_path=…`), for the startup message.
+    pub startup_parameters: Vec<(String, String)>,
+    /// The name shown in `pg_stat_activity`.
+    pub application_name: Option<String>,
+    /// That name when nobody gives one.
+    pub fallback_application_name: Option<String>,
+    /// The client encoding to ask for.
+    pub client_encoding: Option<String>,
+    /// The replication mode (`database`, `true`, …); such a connection must not be pooled.
+    pub replication: Option<String>,
+    /// TLS.
+    pub tls: TlsSettings,
+    /// Whether the login is bound to the TLS channel.
+    pub channel_binding: ChannelBinding,
+    /// Which ways to log in are acceptable.
+    pub require_auth: RequireAuth,
+    /// SCRAM keys that stand for the password.
+    pub scram_keys: Option<ScramKeys>,
+    /// The operating system's user that a socket's server must run as.
+    pub requirepeer: Option<String>,
+    /// Where to look passwords up; default `~/.pgpass`.
+    pub passfile: Option<PathBuf>,
+    /// Which server of the list is acceptable.
+    pub target_session_attrs: TargetSessionAttrs,
+    /// In which order hosts and addresses are tried.
+    pub load_balance_hosts: LoadBalanceHosts,
+    /// How long one address may take; none means for ever.
+    pub connect_timeout: Option<Duration>,
+    /// TCP keepalives.
+    pub keepalives: Keepalives,
+    /// How long sent data may stay unacknowledged; none means the system's default.
+    pub tcp_user_timeout: Option<Duration>,
+    /// The lowest protocol version to accept.
+    pub min_protocol_version: Option<ProtocolVersion>,
+    /// The highest protocol version to ask for; none leaves it to the connector.
+    pub max_protocol_version: Option<ProtocolVersion>,
+    notices: Vec<Notice>,
+}
+
+/// TCP keepalives; `None` means the system's default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keepalives {
+    /// Whether they are sent at all.
+    pub enabled: bool,
+    /// Silence before the first.
+    pub idle: Option<Duration>,
+    /// Time between two.
+    pub interval: Option<Duration>,
+    /// How many may be lost.
+    pub count: Option<u32>,
+}
+
+impl Default for Keepalives {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            idle: None,
+            interval: None,
+            count: None,
+        }
+    }
+}
+
+/// What a SCRAM login needs instead of the password (`scram_client_key`, `scram_server_key`).
+#[derive(Debug, Clone)]
+pub struct ScramKeys {
+    /// Proves us to the server.
+    pub client_key: Secret<[u8; 32]>,
+    /// Proves the server to us.
+    pub server_key: Secret<[u8; 32]>,
+}
+
+impl Endpoint {
+    /// The database to ask for: `dbname`, else the user's name.
+    pub fn database(&self) -> Option<&str> {
+        self.dbname.as_deref().or(self.user.as_deref())
+    }
+
+    /// How the address was understood where that was not literally.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    /// What the startup message carries besides `user`, `database` and protocol options, in a fixed order.
+    pub fn startup(&self) -> Vec<(String, String)> {
+        let application_name = self
+            .application_name
+            .as_ref()
+            .or(self.fallback_application_name.as_ref());
+        let named = [
+            ("replication", self.replication.as_ref()),
+            ("options", self.options.as_ref()),
+            ("application_name", application_name),
+            ("client_encoding", self.client_encoding.as_ref()),
+        ];
+        let named = named
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?.clone())));
+        named
+            .chain(self.startup_parameters.iter().cloned())
+            .collect()
+    }
+}
