@@ -1,0 +1,2 @@
+//! dev and bench.
+fn main() {}

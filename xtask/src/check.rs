@@ -1,0 +1,46 @@
+//! What must hold before each commit: formatting, lints, documentation, tidiness.
+
+use crate::failure::Failure;
+use crate::stages::Stages;
+use crate::{repository, shell, tidy};
+
+/// Runs every check, also after one failed, and fails when one did.
+pub(crate) fn run() -> Result<(), Failure> {
+    let mut stages = Stages::default();
+    run_stages(&mut stages);
+    stages.close("check")
+}
+
+/// Adds the checks to the stages of a longer run.
+pub(crate) fn run_stages(stages: &mut Stages) {
+    stages.run("formatting", || {
+        shell::run(repository::cargo().args(["fmt", "--all", "--check"])).map(|()| String::new())
+    });
+    stages.run("tidy", || {
+        tidy::run(&tidy::Options::default()).map(|()| String::new())
+    });
+    stages.run("lints", || {
+        shell::run(repository::cargo().args([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ]))
+        .map(|()| String::new())
+    });
+    stages.run("documentation", || {
+        shell::run(
+            repository::cargo()
+                .args([
+                    "doc",
+                    "--workspace",
+                    "--no-deps",
+                    "--document-private-items",
+                ])
+                .env("RUSTDOCFLAGS", "-D warnings"),
+        )
+        .map(|()| String::new())
+    });
+}

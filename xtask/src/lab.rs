@@ -1,0 +1,24 @@
+//! Hands `dev` and `bench` to the package `lab`, built in release mode with the gateway itself.
+
+use std::ffi::OsString;
+
+use crate::failure::Failure;
+use crate::{repository, shell};
+
+/// Builds the gateway and runs a task of the lab with these options.
+pub(crate) fn run(task: &str, options: &[OsString]) -> Result<(), Failure> {
+    shell::run(repository::cargo().args(["build", "--release", "--package", "pgmoor-cli"]))?;
+    shell::run(
+        repository::cargo()
+            .args([
+                "run",
+                "--quiet",
+                "--release",
+                "--package",
+                "lab",
+                "--",
+                task,
+            ])
+            .args(options),
+    )
+}

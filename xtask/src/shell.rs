@@ -1,0 +1,115 @@
+//! Runs other programs, says which, and turns a bad end into a failure.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, ExitStatus, Stdio};
+
+use crate::failure::{Context, Failure};
+
+/// Runs `command` with our own terminal.
+pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
+    announce(command);
+    let status = command
+        .status()
+        .context(|| format!("cannot start {}", name(command)))?;
+    expect_success(command, status)
+}
+
+/// Runs `command` and returns what it wrote to its standard output.
+pub(crate) fn capture(command: &mut Command) -> Result<String, Failure> {
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context(|| format!("cannot start {}", name(command)))?;
+    expect_success(command, output.status)?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Runs `command`, shows its standard output, and hands each line of it to `see`.
+pub(crate) fn run_watched(command: &mut Command, mut see: impl FnMut(&str)) -> Result<(), Failure> {
+    announce(command);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .context(|| format!("cannot start {}", name(command)))?;
+    let stdout = child.stdout.take().expect("piped three lines above");
+    for line in BufReader::new(stdout).split(b'\n') {
+        let line = line.context(|| format!("cannot read from {}", name(command)))?;
+        let line = String::from_utf8_lossy(&line);
+        anstream::println!("{line}");
+        see(&line);
+    }
+    let status = child
+        .wait()
+        .context(|| format!("cannot wait for {}", name(command)))?;
+    expect_success(command, status)
+}
+
+/// The command as one could type it, for people.
+pub(crate) fn display(command: &Command) -> String {
+    let variables = command.get_envs().filter_map(|(key, value)| {
+        Some(format!(
+            "{}={}",
+            key.display(),
+            quoted(&value?.to_string_lossy())
+        ))
+    });
+    let words = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|word| quoted(&word.to_string_lossy()));
+    variables.chain(words).collect::<Vec<_>>().join(" ")
+}
+
+fn announce(command: &Command) {
+    anstream::eprintln!("$ {}", display(command));
+}
+
+fn name(command: &Command) -> String {
+    format!("\"{}\"", command.get_program().display())
+}
+
+fn expect_success(command: &Command, status: ExitStatus) -> Result<(), Failure> {
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Failure::new(format!("\"{}\" failed", display(command))).because(status.to_string()))
+    }
+}
+
+fn quoted(word: &str) -> String {
+    if word.is_empty() || word.contains([' ', '"', '$', '\\', '*', '\'']) {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    } else {
+        word.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_shown_as_one_types_it() {
+        let mut command = Command::new("cargo");
+        command
+            .args(["doc", "--no-deps"])
+            .env("RUSTDOCFLAGS", "-D warnings");
+
+        assert_eq!(
+            display(&command),
+            "RUSTDOCFLAGS='-D warnings' cargo doc --no-deps"
+        );
+    }
+
+    #[test]
+    fn a_bad_end_is_a_failure_that_names_the_command() {
+        let failure =
+            capture(Command::new("sh").args(["-c", "exit 3"])).expect_err("it ends with 3");
+
+        assert!(
+            failure.to_string().contains("\"sh -c 'exit 3'\" failed"),
+            "{failure}"
+        );
+        assert!(failure.to_string().contains("exit status: 3"), "{failure}");
+    }
+}
