@@ -1,0 +1,122 @@
+//! Finds the programs of the PostgreSQL versions that this machine has.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::host::cache_dir;
+
+/// The programs of one PostgreSQL version.
+#[derive(Clone, Debug)]
+pub(crate) struct Binaries {
+    pub(crate) major: u16,
+    /// What `postgres --version` prints; a template directory is good for that only.
+    pub(crate) version: String,
+    dir: PathBuf,
+}
+
+impl Binaries {
+    /// Finds `major`, or the highest version there is.
+    ///
+    /// # Panics
+    ///
+    /// When this machine does not have it; the message says how to get it.
+    pub(crate) fn find(major: Option<u16>) -> Binaries {
+        let found = match major {
+            Some(major) => places_of(major).iter().find_map(|dir| look_into(dir)),
+            None => installed_majors()
+                .into_iter()
+                .rev()
+                .flat_map(places_of)
+                .find_map(|dir| look_into(&dir)),
+        };
+        found.unwrap_or_else(|| match major {
+            Some(major) => panic!(
+                "PostgreSQL {major} is not on this machine; run: tests/fetch-postgres {major}"
+            ),
+            None => {
+                panic!("no PostgreSQL server is on this machine; install the package postgresql")
+            }
+        })
+    }
+
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+}
+
+/// The path of a client program (`psql`, `pgbench`, `pg_dump`) of the highest installed version.
+///
+/// # Panics
+///
+/// When no installed version has it.
+pub fn client_program(name: &str) -> PathBuf {
+    installed_majors()
+        .into_iter()
+        .rev()
+        .flat_map(places_of)
+        .map(|dir| dir.join(name))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("no {name} on this machine; install the PostgreSQL client tools"))
+}
+
+/// Says whether [`Postgres`](crate::Postgres) can be started with this major version here.
+pub fn has_major(major: u16) -> bool {
+    places_of(major).iter().any(|dir| look_into(dir).is_some())
+}
+
+/// Major versions that have a place here, lowest first.
+fn installed_majors() -> Vec<u16> {
+    (12..=30)
+        .filter(|major| places_of(*major).iter().any(|dir| dir.is_dir()))
+        .collect()
+}
+
+fn places_of(major: u16) -> Vec<PathBuf> {
+    let chosen = std::env::var_os(format!("PGMOOR_TEST_PG_{major}"));
+    let fetched = cache_dir().join(major.to_string());
+    let mut places: Vec<PathBuf> = chosen.map(PathBuf::from).into_iter().collect();
+    places.push(PathBuf::from(format!("/usr/lib/postgresql/{major}")));
+    places.push(PathBuf::from(format!("/usr/pgsql-{major}")));
+    places.push(PathBuf::from(format!(
+        "/opt/homebrew/opt/postgresql@{major}"
+    )));
+    places.push(PathBuf::from(format!("/usr/local/opt/postgresql@{major}")));
+    places.push(fetched);
+    places.iter().map(|place| place.join("bin")).collect()
+}
+
+fn look_into(dir: &Path) -> Option<Binaries> {
+    let dir = fs::canonicalize(dir).ok()?;
+    let output = Command::new(dir.join("postgres"))
+        .arg("--version")
+        .output()
+        .ok()?;
+    let version = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+    let major = major_of(&version)?;
+    Some(Binaries {
+        major,
+        version,
+        dir,
+    })
+}
+
+fn major_of(version: &str) -> Option<u16> {
+    let number = version.split_whitespace().nth(2)?;
+    let digits = number.split(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_major_version_is_read_from_what_the_server_prints() {
+        let debian = "postgres (PostgreSQL) 15.13 (Debian 15.13-0+deb12u1)";
+
+        assert_eq!(major_of(debian), Some(15));
+        assert_eq!(major_of("postgres (PostgreSQL) 18beta1"), Some(18));
+        assert_eq!(major_of("something else"), None);
+    }
+}
