@@ -17,15 +17,25 @@ mod section;
 
 mod macros;
 
+mod environment;
+mod sample;
+
+mod reference;
+mod schema;
+
 mod endpoint;
 
 pub use endpoint::{
     BundledSettings, CredentialProvider, CredentialSettings, EndpointSettings, Endpoints,
 };
+pub use environment::{PREFIX, overlay, variable};
 pub use loader::{Loader, Place, Variables};
 pub use node::{Data, Entry, Node, Origin};
 pub use problem::{Problem, Problems, nearest};
+pub use reference::reference;
+pub use sample::{quote, sample};
 pub use scalar::{Scalar, Timeout, one_of, write_duration};
+pub use schema::schema;
 pub use secret::{
     ConnectionText, SecretFile, SecretFileError, check_secret_file, mask, plain, read_secret_file,
 };
@@ -33,3 +43,6 @@ pub use section::check_keys;
 pub use shape::{Choice, Field, JsonType, Kind, Section, Shape};
 pub use show::Shown;
 pub use value::{Absent, Value, join};
+
+#[cfg(test)]
+mod tests;

@@ -170,7 +170,7 @@ macro_rules! choices {
 
         impl $name {
             /// The word for it in the configuration.
-            pub const fn as_str(self) -> &'static str {
+            $visibility const fn as_str(self) -> &'static str {
                 match self {
                     $( Self::$variant => $word, )+
                 }

@@ -167,18 +167,28 @@ impl Value for ConnectionText {
 /// Masks the password in `scheme://user:password@…`, `user:password@…`, and in `password=…` and
 /// `sslpassword=…` of a query or keyword string.
 pub fn mask(text: &str) -> String {
+    if is_keyword_string(text) {
+        return mask_parameters(text);
+    }
     let body_start = text.find("://").map_or(0, |at| at + 3);
     let (scheme, body) = text.split_at(body_start);
-    // A password may itself hold '@' or '/': the last '@' ends it, so that never too little is hidden.
-    let authority_end = body.find('?').unwrap_or(body.len());
-    let masked = match body[..authority_end].rfind('@') {
-        Some(at) => match body[..at].find(':') {
-            Some(colon) => format!("{}:***{}", &body[..colon], &body[at..]),
-            None => body.to_owned(),
-        },
-        None => body.to_owned(),
+    // A password may itself hold '@', '/' or '?': the last '@' ends it, so that never too little is hidden.
+    let masked = match (body.rfind('@'), body.find(':')) {
+        (Some(at), Some(colon)) if colon < at => format!("{}:***{}", &body[..colon], &body[at..]),
+        _ => body.to_owned(),
     };
     mask_parameters(&format!("{scheme}{masked}"))
+}
+
+/// Whether it starts with `keyword=`, as libpq's other form of a connection string does.
+fn is_keyword_string(text: &str) -> bool {
+    text.split_once('=').is_some_and(|(keyword, _)| {
+        let keyword = keyword.trim();
+        !keyword.is_empty()
+            && keyword
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '_')
+    })
 }
 
 fn mask_parameters(text: &str) -> String {
