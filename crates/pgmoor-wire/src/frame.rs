@@ -1,5 +1,7 @@
 //! Where one message ends and the next begins. It does not look into bodies.
 
+use crate::SqlState;
+
 /// The largest length word that is believed or written: PostgreSQL's own limit, 1 GiB - 1.
 pub const MAX_MESSAGE: usize = 0x3fff_ffff;
 
@@ -36,6 +38,13 @@ pub enum FrameError {
     },
 }
 
+impl FrameError {
+    /// The code that a client is told.
+    pub fn sqlstate(&self) -> SqlState {
+        SqlState::PROTOCOL_VIOLATION
+    }
+}
+
 /// Reads the header at the start of `buf`; `None` while there are fewer than five bytes.
 ///
 /// # Errors
@@ -50,6 +59,7 @@ pub fn header(buf: &[u8]) -> Result<Option<Header>, FrameError> {
     if length.wrapping_sub(4) > const { MAX_MESSAGE as u32 - 4 } {
         return Err(refuse(tag, length));
     }
+    // Does not wrap: checked two lines above.
     let len = length as usize + 1;
     Ok(Some(Header { tag, len }))
 }

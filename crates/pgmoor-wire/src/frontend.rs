@@ -33,7 +33,7 @@ impl<'a> Parse<'a> {
         let name = reader.cstr()?;
         let query = reader.cstr()?;
         let types = reader.remaining();
-        // A u16 on the wire: PostgreSQL reads it unsigned into a signed check, libpq caps at 65535.
+        // PostgreSQL reads it unsigned, too: a statement may have 65,535 parameters.
         let count = u16::from_be_bytes(reader.array()?);
         reader.bytes(usize::from(count) * 4)?;
         reader.end()?;
@@ -248,6 +248,26 @@ pub fn write_bind_renamed(out: &mut Vec<u8>, portal: &[u8], statement: &[u8], re
         body.cstr(portal)?;
         body.cstr(statement)?;
         body.bytes(rest)
+    })
+}
+
+/// Appends a Bind of values as text, with a result as text; `None` is NULL.
+///
+/// # Errors
+///
+/// As [`write_query`].
+pub fn write_bind_text(
+    out: &mut Vec<u8>,
+    portal: &[u8],
+    statement: &[u8],
+    values: &[Option<&str>],
+) -> Done {
+    message(out, tag::BIND, |body| {
+        body.cstr(portal)?;
+        body.cstr(statement)?;
+        body.i16(0)?; // all values as text
+        body.values(values)?;
+        body.i16(0) // the result as text
     })
 }
 

@@ -1,5 +1,7 @@
 //! A cursor over one message's body that cannot run past its end.
 
+use crate::SqlState;
+
 /// A message does not have the form that the protocol gives it.
 ///
 /// It names the message and what is wrong, never its content.
@@ -12,7 +14,14 @@ pub struct DecodeError {
     pub reason: &'static str,
 }
 
-#[derive(Clone, Copy)]
+impl DecodeError {
+    /// The code that a client is told.
+    pub fn sqlstate(&self) -> SqlState {
+        SqlState::PROTOCOL_VIOLATION
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
     message: &'static str,

@@ -5,9 +5,9 @@
 
 use std::fmt;
 
-use crate::EncodeError;
 use crate::read::{DecodeError, Reader};
 use crate::write::untagged;
+use crate::{EncodeError, SqlState};
 
 /// The longest first message that PostgreSQL takes.
 pub const MAX_STARTUP: usize = 10_000;
@@ -159,6 +159,19 @@ pub enum StartupError {
     Replication,
 }
 
+impl StartupError {
+    /// The code that a client is told.
+    pub fn sqlstate(&self) -> SqlState {
+        match self {
+            Self::TooShort(_)
+            | Self::TooLong { .. }
+            | Self::UnknownRequest(_)
+            | Self::Malformed(_) => SqlState::PROTOCOL_VIOLATION,
+            Self::Replication => SqlState::INVALID_PARAMETER_VALUE,
+        }
+    }
+}
+
 /// Reads the first message at the start of `buf` and tells how many bytes it has.
 ///
 /// `None` while the message is not complete; a bad length is told as soon as its four bytes are
@@ -248,7 +261,7 @@ pub fn write_startup<'a>(
         body.bytes(&minor.to_be_bytes())?;
         for (name, value) in parameters {
             if name.is_empty() {
-                return Err(EncodeError::Nul);
+                return Err(EncodeError::NoName);
             }
             body.cstr(name.as_bytes())?;
             body.cstr(value.as_bytes())?;

@@ -14,8 +14,11 @@ pub enum EncodeError {
     /// A string holds a NUL byte, which would end it early.
     #[error("cannot write a string that holds a NUL byte")]
     Nul,
+    /// A startup parameter without a name, which would end the list early.
+    #[error("cannot write a startup parameter without a name")]
+    NoName,
     /// More columns, types or values than a 16-bit count can tell.
-    #[error("cannot write more than 32767 items in one message")]
+    #[error("cannot write more than 65535 items in one message")]
     TooMany,
     /// A cancel key that is not 4 to 256 bytes long.
     #[error("cannot write a cancel key that is not 4 to 256 bytes long")]
@@ -100,8 +103,8 @@ impl Body<'_> {
 
     /// A 16-bit count of what follows.
     pub(crate) fn count(&mut self, count: usize) -> Done {
-        let count = i16::try_from(count).map_err(|_| EncodeError::TooMany)?;
-        self.i16(count)
+        let count = u16::try_from(count).map_err(|_| EncodeError::TooMany)?;
+        self.bytes(&count.to_be_bytes())
     }
 
     /// A value with its 32-bit length before it.
@@ -110,6 +113,18 @@ impl Body<'_> {
         let length = i32::try_from(value.len()).map_err(|_| EncodeError::TooLong)?;
         self.i32(length)?;
         self.bytes(value)
+    }
+
+    /// Counted values, each with its length; NULL has the length -1.
+    pub(crate) fn values<V: AsRef<str>>(&mut self, values: &[Option<V>]) -> Done {
+        self.count(values.len())?;
+        for value in values {
+            match value {
+                Some(value) => self.sized(value.as_ref().as_bytes())?,
+                None => self.i32(-1)?,
+            }
+        }
+        Ok(())
     }
 
     #[inline]

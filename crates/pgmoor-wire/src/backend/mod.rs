@@ -5,11 +5,13 @@
 
 mod authentication;
 mod error;
+mod row;
 mod write;
 
 pub use crate::tag;
 pub use authentication::{Authentication, Mechanisms};
 pub use error::{ErrorFields, ErrorView, Severity};
+pub use row::DataRow;
 pub use write::{
     Column, write_auth_cleartext, write_auth_md5, write_auth_ok, write_auth_sasl,
     write_auth_sasl_continue, write_auth_sasl_final, write_backend_key, write_bind_complete,
@@ -166,6 +168,9 @@ impl<'a> NegotiateProtocol<'a> {
         let major = u16::from_be_bytes(reader.array()?);
         let minor = u16::from_be_bytes(reader.array()?);
         let count = reader.i32()?;
+        if count < 0 {
+            return Err(reader.error("a count is negative"));
+        }
         let mut unknown = Vec::new();
         // Grows with what is there, not with what the count says.
         for _ in 0..count {

@@ -207,16 +207,7 @@ pub fn write_row_description_text(out: &mut Vec<u8>, columns: &[&str]) -> Done {
 ///
 /// As [`write_auth_sasl`].
 pub fn write_data_row_text<V: AsRef<str>>(out: &mut Vec<u8>, values: &[Option<V>]) -> Done {
-    message(out, tag::DATA_ROW, |body| {
-        body.count(values.len())?;
-        for value in values {
-            match value {
-                Some(value) => body.sized(value.as_ref().as_bytes())?,
-                None => body.i32(-1)?,
-            }
-        }
-        Ok(())
-    })
+    message(out, tag::DATA_ROW, |body| body.values(values))
 }
 
 /// Appends that we speak protocol 3.`minor` at most and do not know these options.

@@ -63,6 +63,8 @@ impl Verifier {
 
     /// Makes a verifier for a user who does not exist: the same for the same user and key, so that
     /// asking twice tells nothing, and no password fits it.
+    ///
+    /// It has the usual iterations; set those of your other users if they have others.
     pub fn mock(user: &str, key: &[u8]) -> Self {
         let part = |name: &[u8]| keys::hmac(key, &[name, b"\0", user.as_bytes()]);
         Self {
