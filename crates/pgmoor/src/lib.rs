@@ -2,12 +2,19 @@
 //!
 //! Modules are listed lowest layer first; each uses only those above it.
 
+pub mod error;
+
 pub mod settings;
+
+mod secret_file;
+
+pub mod endpoint;
 
 pub mod tls;
 
 pub mod stream;
 
-pub mod endpoint;
+pub mod credential;
 
 pub use pgmoor_wire::Secret;
+pub use secret_file::SecretFileError;
