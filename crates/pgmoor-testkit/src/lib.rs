@@ -2,29 +2,40 @@
 //!
 //! What a test needs is made for it alone and gone when it ends: a PostgreSQL with its own data and
 //! port ([`Postgres`]), an authority with its own keys ([`Ca`]), a client that sends any bytes
-//! ([`RawClient`]), a server that plays a script ([`ScriptedServer`]). A fixture that fails panics,
-//! because then the test says nothing about the product.
+//! ([`RawClient`]), a server that plays a script ([`ScriptedServer`]), a line that breaks on command
+//! ([`FaultProxy`]), the product's own process ([`Pgmoor`]), load ([`Pgbench`]). A fixture that fails
+//! panics, because then the test says nothing about the product.
 //!
 //! The protocol is written here a second time, on purpose: a mistake in `pgmoor-wire` must not be
 //! made by its judge too.
 
-pub mod backend;
-mod ca;
-mod channel;
-pub mod frontend;
 mod host;
-mod message;
-mod postgres;
 mod process;
-mod raw_client;
-mod scripted;
-mod stream;
-mod tls;
 mod wait;
 
+mod ca;
+mod message;
+mod stream;
+mod tls;
+
+pub mod backend;
+mod channel;
+pub mod frontend;
+
+mod fault;
+mod postgres;
+mod raw_client;
+mod scripted;
+
+mod pgbench;
+mod pgmoor;
+
 pub use ca::{Ca, Certificate, CertificateBuilder};
+pub use fault::{Direction, FaultProxy};
 pub use host::{free_port, private_dir, random_password, write_private};
 pub use message::{Message, tags};
+pub use pgbench::{Pgbench, PgbenchReport, PgbenchRun, QueryMode};
+pub use pgmoor::{Exit, HttpAnswer, Pgmoor, PgmoorBuilder};
 pub use postgres::{Postgres, PostgresBuilder, Stop, client_program, has_major};
 pub use process::{Signal, children_of, is_running, signal};
 pub use raw_client::RawClient;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pgmoor_testkit::{Address, Ca, Postgres, RawClient, Stop, frontend, tags, wait_for};
+use pgmoor_testkit::{Address, Ca, Postgres, RawClient, Stop, frontend, has_major, tags, wait_for};
 
 #[tokio::test]
 async fn a_private_server_serves_its_application_over_tcp_and_socket() {
@@ -19,6 +19,28 @@ async fn a_private_server_serves_its_application_over_tcp_and_socket() {
     assert_eq!(raw.value("select count(*) from t").await, "0");
     assert_eq!(raw.parameter("server_encoding"), Some("UTF8"));
     assert_eq!(postgres.psql("select current_user").await, "postgres");
+}
+
+#[tokio::test]
+async fn every_version_of_this_machine_starts_with_tls() {
+    let ca = Ca::default();
+    let majors: Vec<u16> = (12..=18).filter(|major| has_major(*major)).collect();
+    assert!(!majors.is_empty());
+
+    for major in majors {
+        let postgres = Postgres::builder().major(major).tls(&ca).start().await;
+        let address = Address::local(postgres.port());
+        let mut client = RawClient::connect_tls(address, &ca, None).await;
+        client.login("app", postgres.app_password(), "app").await;
+
+        assert_eq!(postgres.major(), major);
+        let version: u32 = client
+            .value("show server_version_num")
+            .await
+            .parse()
+            .expect("number");
+        assert_eq!(version / 10_000, u32::from(major));
+    }
 }
 
 #[tokio::test]

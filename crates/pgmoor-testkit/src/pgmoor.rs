@@ -1,0 +1,437 @@
+//! The product's own binary as a process of the test.
+
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::host::{free_port, private_dir, write_private};
+use crate::process::{Guard, Signal, signal, wait_exit};
+use crate::stream::Address;
+
+/// How long a start may take; it includes `initdb` of a bundled server on a busy machine.
+const START_DEADLINE: Duration = Duration::from_secs(90);
+
+/// What `pgmoor` shall be started with.
+pub struct PgmoorBuilder {
+    binary: PathBuf,
+    config: String,
+    gateway: String,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+}
+
+impl PgmoorBuilder {
+    /// Adds to the configuration file: everything but the section `gateway`.
+    pub fn config(mut self, yaml: &str) -> Self {
+        self.config.push_str(yaml.trim_end());
+        self.config.push('\n');
+        self
+    }
+
+    /// Adds lines to the section `gateway`, which has `listen`, `unix_sockets`, `admin` and
+    /// `state_dir` already. They are indented here.
+    pub fn gateway(mut self, yaml: &str) -> Self {
+        for line in yaml.lines().filter(|line| !line.trim().is_empty()) {
+            self.gateway.push_str(&format!("  {line}\n"));
+        }
+        self
+    }
+
+    /// Adds an argument behind `up --config FILE`.
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// Sets an environment variable; of the test's own it sees only `PATH` and `HOME`.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts it and waits until `/readiness` says yes.
+    ///
+    /// # Panics
+    ///
+    /// When it ends or is not ready in time; the message has its log.
+    pub async fn start(self) -> Pgmoor {
+        match self.try_start().await {
+            Ok(pgmoor) => pgmoor,
+            Err(exit) => panic!("pgmoor ended with {}:\n{}", exit.status, exit.output),
+        }
+    }
+
+    /// Starts it and waits until `/readiness` says yes, or it has ended.
+    pub async fn try_start(self) -> Result<Pgmoor, Exit> {
+        let pgmoor = self.launch();
+        let end = Instant::now() + START_DEADLINE;
+        loop {
+            if pgmoor
+                .http("/readiness")
+                .await
+                .is_some_and(|a| a.status == 200)
+            {
+                return Ok(pgmoor);
+            }
+            if let Some(status) = pgmoor.has_exited() {
+                let output = pgmoor.log();
+                return Err(Exit { status, output });
+            }
+            assert!(
+                Instant::now() < end,
+                "pgmoor is not ready in {START_DEADLINE:?}:\n{}",
+                pgmoor.log()
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Starts it without waiting for anything.
+    pub fn launch(self) -> Pgmoor {
+        let dir = private_dir("gate");
+        let (port, admin_port) = (free_port(), free_port());
+        let at = dir.path().display();
+        let config = format!(
+            "{}gateway:\n  listen: [\"127.0.0.1:{port}\"]\n  admin: \"127.0.0.1:{admin_port}\"\n  \
+             unix_sockets: [\"{at}\"]\n  state_dir: \"{at}/state\"\n{}",
+            self.config, self.gateway
+        );
+        let config_path = dir.path().join("pgmoor.yaml");
+        write_private(&config_path, config);
+        let mut arguments = vec!["up".to_owned(), "--config".to_owned()];
+        arguments.push(config_path.display().to_string());
+        arguments.extend(self.arguments);
+        let launch = Launch {
+            binary: self.binary,
+            arguments,
+            environment: self.environment,
+            dir: dir.path().to_owned(),
+        };
+        let child = launch.spawn();
+        let guard = Guard::new("kill -KILL \"$1\"", &child.id().to_string());
+        Pgmoor {
+            process: Mutex::new(Process { child, guard }),
+            launch,
+            port,
+            admin_port,
+            config_path,
+            dir,
+        }
+    }
+}
+
+/// What is needed to start the same thing again.
+struct Launch {
+    binary: PathBuf,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    dir: PathBuf,
+}
+
+impl Launch {
+    fn spawn(&self) -> Child {
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.dir.join("pgmoor.log"))
+            .expect("open the log");
+        let kept = ["PATH", "HOME"];
+        let kept = kept.iter().filter_map(|n| Some((*n, std::env::var_os(n)?)));
+        Command::new(&self.binary)
+            .args(&self.arguments)
+            .current_dir(&self.dir)
+            .env_clear()
+            .envs(kept)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(File::try_clone(&log).expect("second handle of the log"))
+            .stderr(log)
+            .process_group(0)
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {}: {error}", self.binary.display()))
+    }
+}
+
+struct Process {
+    child: Child,
+    guard: Guard,
+}
+
+/// How a `pgmoor` that would not start has ended.
+#[derive(Debug)]
+pub struct Exit {
+    /// Its exit status.
+    pub status: ExitStatus,
+    /// What it has printed, both streams.
+    pub output: String,
+}
+
+/// An answer over HTTP.
+#[derive(Debug)]
+pub struct HttpAnswer {
+    /// The status code.
+    pub status: u16,
+    /// The body.
+    pub body: String,
+}
+
+/// A running `pgmoor up` with its own directory and free ports; it is killed when this is dropped.
+pub struct Pgmoor {
+    process: Mutex<Process>,
+    launch: Launch,
+    port: u16,
+    admin_port: u16,
+    config_path: PathBuf,
+    dir: TempDir,
+}
+
+impl Pgmoor {
+    /// Starts to describe a process of this binary: `env!("CARGO_BIN_EXE_pgmoor")`, for instance.
+    pub fn builder(binary: impl AsRef<Path>) -> PgmoorBuilder {
+        PgmoorBuilder {
+            binary: binary.as_ref().to_owned(),
+            config: String::new(),
+            gateway: String::new(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+        }
+    }
+
+    /// The port that clients connect to, on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The port of the admin listener, on 127.0.0.1.
+    pub fn admin_port(&self) -> u16 {
+        self.admin_port
+    }
+
+    /// Where clients connect to.
+    pub fn address(&self) -> Address {
+        Address::local(self.port)
+    }
+
+    /// Where clients connect to by Unix socket.
+    pub fn socket(&self) -> Address {
+        Address::socket(self.dir.path(), self.port)
+    }
+
+    /// Its directory; the Unix socket is there, too.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Its state directory.
+    pub fn state_dir(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    /// The configuration file, for tests of reload.
+    pub fn config_path(&self) -> &Path {
+        &self.config_path
+    }
+
+    /// An address over TCP; the three words go in as they are.
+    pub fn url_of(&self, user: &str, password: &str, database: &str) -> String {
+        let port = self.port;
+        format!("postgres://{user}:{password}@127.0.0.1:{port}/{database}")
+    }
+
+    /// The password that was generated for user `app`.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    pub fn generated_password(&self) -> String {
+        let path = self.state_dir().join("app.password");
+        let password = fs::read_to_string(&path).expect("read the generated password");
+        password.trim_end().to_owned()
+    }
+
+    /// Everything it has printed, both streams.
+    pub fn log(&self) -> String {
+        let log = fs::read(self.dir.path().join("pgmoor.log")).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.lock().child.id()
+    }
+
+    /// Asks the admin listener with GET; none when it does not answer.
+    pub async fn http(&self, path: &str) -> Option<HttpAnswer> {
+        let asked = tokio::time::timeout(Duration::from_secs(10), get(self.admin_port, path));
+        asked.await.ok()?
+    }
+
+    /// Sends it a signal, such as [`Signal::HUP`] to reload.
+    pub fn signal(&self, which: Signal) {
+        signal(self.pid(), which);
+    }
+
+    /// Kills it without a warning and waits for the end.
+    pub async fn kill9(&self) {
+        self.signal(Signal::KILL);
+        self.exited().await;
+    }
+
+    /// Asks it to stop (SIGTERM), waits for the end and returns its status.
+    pub async fn terminate(&self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.exited().await
+    }
+
+    /// How it has ended, if it has.
+    pub fn has_exited(&self) -> Option<ExitStatus> {
+        self.lock().child.try_wait().expect("it is our child")
+    }
+
+    /// Waits for the end.
+    pub async fn exited(&self) -> ExitStatus {
+        let deadline = Duration::from_secs(60);
+        let look = async || self.has_exited();
+        crate::wait_for_some("pgmoor to end", deadline, look).await
+    }
+
+    /// Starts it again, after it has ended, with the same ports and files, and waits until ready.
+    pub async fn start_again(&self) {
+        self.exited().await;
+        {
+            let mut process = self.lock();
+            process.child = self.launch.spawn();
+            let pid = process.child.id().to_string();
+            process.guard = Guard::new("kill -KILL \"$1\"", &pid);
+        }
+        self.wait_ready().await;
+    }
+
+    /// Waits until `/readiness` says yes.
+    ///
+    /// # Panics
+    ///
+    /// When it does not in time.
+    pub async fn wait_ready(&self) {
+        crate::wait_for("pgmoor to be ready", START_DEADLINE, async || {
+            if let Some(status) = self.has_exited() {
+                panic!("pgmoor ended with {status}:\n{}", self.log());
+            }
+            self.http("/readiness")
+                .await
+                .is_some_and(|a| a.status == 200)
+        })
+        .await;
+    }
+
+    /// Memory it holds, in KiB (Linux).
+    pub fn memory_kib(&self) -> u64 {
+        let status = self.proc_file("status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        number.expect("the kernel tells the memory")
+    }
+
+    /// Processor time it has used so far (Linux).
+    pub fn cpu_time(&self) -> Duration {
+        let stat = self.proc_file("stat");
+        let (_, behind) = stat.rsplit_once(')').expect("name is in parentheses");
+        let ticks: u64 = behind
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(|field| field.parse::<u64>().expect("ticks are a number"))
+            .sum();
+        let per_second = rustix::param::clock_ticks_per_second();
+        Duration::from_secs_f64(ticks as f64 / per_second as f64)
+    }
+
+    /// How many files and sockets it has open (Linux).
+    pub fn open_files(&self) -> usize {
+        let files = fs::read_dir(format!("/proc/{}/fd", self.pid()));
+        files.expect("read the open files").count()
+    }
+
+    fn proc_file(&self, name: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{name}", self.pid())).expect("read from /proc")
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Process> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Pgmoor {
+    fn drop(&mut self) {
+        let mut process = self.lock();
+        let child = &mut process.child;
+        if matches!(child.try_wait(), Ok(None)) {
+            // SIGTERM first: a bundled server is stopped by it, too.
+            signal(child.id(), Signal::TERM);
+            if !wait_exit(child, Duration::from_secs(5)) {
+                signal(child.id(), Signal::KILL);
+                wait_exit(child, Duration::from_secs(5));
+            }
+        }
+        process.guard.dismiss();
+    }
+}
+
+async fn get(port: u16, path: &str) -> Option<HttpAnswer> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.ok()?;
+    parse_http(&String::from_utf8_lossy(&answer))
+}
+
+fn parse_http(answer: &str) -> Option<HttpAnswer> {
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    let chunked = head
+        .to_ascii_lowercase()
+        .contains("transfer-encoding: chunked");
+    let body = match chunked {
+        true => join_chunks(body),
+        false => body.to_owned(),
+    };
+    Some(HttpAnswer { status, body })
+}
+
+fn join_chunks(mut rest: &str) -> String {
+    let mut body = String::new();
+    while let Some((size, behind)) = rest.split_once("\r\n") {
+        let Ok(size) = usize::from_str_radix(size.trim(), 16) else {
+            break;
+        };
+        let Some(chunk) = behind.get(..size).filter(|chunk| !chunk.is_empty()) else {
+            break;
+        };
+        body.push_str(chunk);
+        rest = behind.get(size + 2..).unwrap_or_default();
+    }
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_in_chunks_is_put_together() {
+        let answer =
+            "HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+
+        let parsed = parse_http(answer).expect("it is HTTP");
+
+        assert_eq!((parsed.status, parsed.body.as_str()), (503, "abcde"));
+    }
+}
