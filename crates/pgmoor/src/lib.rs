@@ -16,5 +16,7 @@ pub mod stream;
 
 pub mod credential;
 
+pub mod bundled;
+
 pub use pgmoor_wire::Secret;
 pub use secret_file::SecretFileError;
