@@ -4,9 +4,9 @@
 
 pub mod error;
 
-pub mod settings;
-
 mod secret_file;
+
+pub mod settings;
 
 pub mod endpoint;
 
