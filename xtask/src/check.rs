@@ -1,8 +1,9 @@
 //! What must hold before each commit: formatting, lints, documentation, tidiness.
 
-use crate::failure::Failure;
 use crate::stages::Stages;
-use crate::{repository, shell, tidy};
+use crate::tidy;
+use xtask::failure::Failure;
+use xtask::{repository, shell};
 
 /// Runs every check, also after one failed, and fails when one did.
 pub(crate) fn run() -> Result<(), Failure> {

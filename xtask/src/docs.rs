@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::failure::{Context, Failure};
-use crate::{repository, shell};
+use xtask::failure::{Context, Failure};
+use xtask::{repository, shell};
 
 type Pages = BTreeMap<PathBuf, Vec<u8>>;
 

@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use crate::failure::Failure;
-use crate::{repository, shell};
+use xtask::failure::Failure;
+use xtask::{repository, shell};
 
 /// Runs all driver suites, or the named ones, against a gateway built now.
 pub(crate) fn run(names: &[String]) -> Result<(), Failure> {

@@ -5,14 +5,15 @@ use std::error::Error;
 /// A task that failed: what, why, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[error("error: {what}{}{}", line("cause", .cause), line("hint", .hint))]
-pub(crate) struct Failure {
+pub struct Failure {
     what: String,
     cause: Option<String>,
     hint: Option<String>,
 }
 
 impl Failure {
-    pub(crate) fn new(what: impl Into<String>) -> Failure {
+    /// What failed, to what: lower case, no full stop, values in quotes.
+    pub fn new(what: impl Into<String>) -> Failure {
         Failure {
             what: what.into(),
             cause: None,
@@ -20,12 +21,16 @@ impl Failure {
         }
     }
 
-    pub(crate) fn because(mut self, cause: impl Into<String>) -> Failure {
+    /// Adds why.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<String>) -> Failure {
         self.cause = Some(cause.into());
         self
     }
 
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Failure {
+    /// Adds what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Failure {
         self.hint = Some(hint.into());
         self
     }
@@ -37,7 +42,12 @@ fn line(label: &str, text: &Option<String>) -> String {
 }
 
 /// Says what was being done when an error came up.
-pub(crate) trait Context<T> {
+pub trait Context<T> {
+    /// Makes the error a cause of `what`.
+    ///
+    /// # Errors
+    ///
+    /// Exactly when there was one.
     fn context(self, what: impl FnOnce() -> String) -> Result<T, Failure>;
 }
 

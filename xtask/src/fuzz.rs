@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::failure::{Context, Failure};
-use crate::{host, repository, shell};
+use xtask::failure::{Context, Failure};
+use xtask::{host, repository, shell};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {

@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Whether a program of this name is on the search path.
-pub(crate) fn has(program: &str) -> bool {
+pub fn has(program: &str) -> bool {
     find(program).is_some()
 }
 
 /// The program of this name on the search path.
-pub(crate) fn find(program: &str) -> Option<PathBuf> {
+pub fn find(program: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?)
         .map(|dir| dir.join(program))
         .find(|path| path.is_file())
 }
 
 /// Whether a program runs with these arguments, and ends well.
-pub(crate) fn runs(program: &str, arguments: &[&str]) -> bool {
+pub fn runs(program: &str, arguments: &[&str]) -> bool {
     Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
@@ -29,13 +29,34 @@ pub(crate) fn runs(program: &str, arguments: &[&str]) -> bool {
 }
 
 /// Whether we are root.
-pub(crate) fn is_root() -> bool {
+pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
+}
+
+/// The user and group that servers run under when we are root: they refuse to be root.
+pub fn account_for_servers() -> Option<(u32, u32)> {
+    if !is_root() {
+        return None;
+    }
+    let accounts = fs::read_to_string("/etc/passwd").ok()?;
+    ["postgres", "nobody"]
+        .iter()
+        .find_map(|name| account(&accounts, name))
+}
+
+fn account(accounts: &str, name: &str) -> Option<(u32, u32)> {
+    accounts.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let [found, _, user, group, ..] = fields[..] else {
+            return None;
+        };
+        (found == name).then_some((user.parse().ok()?, group.parse().ok()?))
+    })
 }
 
 /// The directory of PostgreSQL's server programs, highest version first; the places are those
 /// where `pgmoor up` looks.
-pub(crate) fn postgres_programs() -> Option<PathBuf> {
+pub fn postgres_programs() -> Option<PathBuf> {
     env::var_os("PGMOOR_PG_BIN")
         .map(PathBuf::from)
         .into_iter()
@@ -84,6 +105,14 @@ fn versions_in(parent: &Path, prefix: &str) -> Vec<(u32, PathBuf)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_account_is_found_by_its_whole_name() {
+        let accounts = "root:x:0:0::/root:/bin/bash\npostgres2:x:7:8::/:\npostgres:x:101:102::/:";
+
+        assert_eq!(account(accounts, "postgres"), Some((101, 102)));
+        assert_eq!(account(accounts, "nobody"), None);
+    }
 
     #[test]
     fn versions_are_read_from_directory_names_of_the_given_prefix() {

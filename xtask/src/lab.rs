@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 
-use crate::failure::Failure;
-use crate::{repository, shell};
+use xtask::failure::Failure;
+use xtask::{repository, shell};
 
 /// Builds the gateway and runs a task of the lab with these options.
 pub(crate) fn run(task: &str, options: &[OsString]) -> Result<(), Failure> {

@@ -3,12 +3,7 @@
 //! It compiles in seconds, so that it can set up a new machine. What needs certificates, servers
 //! and a client of its own (`dev`, `bench`) is in the package `lab`, which it calls.
 
-mod failure;
-mod shell;
 mod stages;
-
-mod host;
-mod repository;
 
 mod docs;
 mod drivers;
@@ -25,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::failure::Failure;
+use xtask::failure::Failure;
 
 /// The project's own tasks.
 #[derive(Parser)]

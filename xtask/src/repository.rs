@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::shell;
 
 /// The directory of the workspace.
-pub(crate) fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     manifest
         .parent()
@@ -16,7 +16,7 @@ pub(crate) fn root() -> PathBuf {
 }
 
 /// The cargo that runs us.
-pub(crate) fn cargo() -> Command {
+pub fn cargo() -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.current_dir(root());
@@ -24,13 +24,13 @@ pub(crate) fn cargo() -> Command {
 }
 
 /// Where cargo puts what it builds.
-pub(crate) fn target_dir() -> PathBuf {
+pub fn target_dir() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| root().join("target"), |dir| root().join(dir))
 }
 
 /// Every file that is committed or would be, relative to the root, in order.
-pub(crate) fn files() -> Result<Vec<PathBuf>, Failure> {
+pub fn files() -> Result<Vec<PathBuf>, Failure> {
     let listed = shell::capture(Command::new("git").current_dir(root()).args([
         "ls-files",
         "-z",

@@ -6,7 +6,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use crate::failure::{Context, Failure};
 
 /// Runs `command` with our own terminal.
-pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
+pub fn run(command: &mut Command) -> Result<(), Failure> {
     announce(command);
     let status = command
         .status()
@@ -15,7 +15,7 @@ pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
 }
 
 /// Runs `command` and returns what it wrote to its standard output.
-pub(crate) fn capture(command: &mut Command) -> Result<String, Failure> {
+pub fn capture(command: &mut Command) -> Result<String, Failure> {
     let output = command
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
@@ -26,7 +26,7 @@ pub(crate) fn capture(command: &mut Command) -> Result<String, Failure> {
 }
 
 /// Runs `command`, shows its standard output, and hands each line of it to `see`.
-pub(crate) fn run_watched(command: &mut Command, mut see: impl FnMut(&str)) -> Result<(), Failure> {
+pub fn run_watched(command: &mut Command, mut see: impl FnMut(&str)) -> Result<(), Failure> {
     announce(command);
     let mut child = command
         .stdout(Stdio::piped())
@@ -46,7 +46,7 @@ pub(crate) fn run_watched(command: &mut Command, mut see: impl FnMut(&str)) -> R
 }
 
 /// The command as one could type it, for people.
-pub(crate) fn display(command: &Command) -> String {
+pub fn display(command: &Command) -> String {
     let variables = command.get_envs().filter_map(|(key, value)| {
         Some(format!(
             "{}={}",

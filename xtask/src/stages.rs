@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use crate::failure::Failure;
+use xtask::failure::Failure;
 
 /// Runs named parts one after the other and remembers how each ended.
 #[derive(Default)]

@@ -1,8 +1,9 @@
 //! The whole suite: checks, reference pages, every test of the workspace, the real drivers.
 
-use crate::failure::Failure;
 use crate::stages::Stages;
-use crate::{check, docs, drivers, repository, shell};
+use crate::{check, docs, drivers};
+use xtask::failure::Failure;
+use xtask::{repository, shell};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {

@@ -4,9 +4,9 @@
 
 pub mod error;
 
-mod secret_file;
-
 pub mod settings;
+
+mod secret_file;
 
 pub mod endpoint;
 
@@ -15,8 +15,6 @@ pub mod tls;
 pub mod stream;
 
 pub mod credential;
-
-pub mod bundled;
 
 pub use pgmoor_wire::Secret;
 pub use secret_file::SecretFileError;

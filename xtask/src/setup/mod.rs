@@ -6,10 +6,10 @@ mod packages;
 
 use std::process::Command;
 
-use crate::failure::Failure;
-use crate::{host, shell};
 use needs::{NEEDS, Need};
 use packages::{Machine, Manager};
+use xtask::failure::Failure;
+use xtask::{host, shell};
 
 pub(crate) use needs::Purpose;
 

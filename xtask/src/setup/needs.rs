@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use crate::host;
+use xtask::host;
 
 /// What a machine shall be able to do; each includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]

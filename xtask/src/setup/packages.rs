@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::needs::{DEBIAN_PGBOUNCER, DEBIAN_SERVER, Need};
-use crate::host;
+use xtask::host;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Manager {

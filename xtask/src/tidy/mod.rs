@@ -14,10 +14,10 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::failure::{Context, Failure};
-use crate::repository;
 use ratchet::Ratchet;
 use source::Source;
+use xtask::failure::{Context, Failure};
+use xtask::repository;
 
 #[derive(clap::Args, Default)]
 pub(crate) struct Options {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::{Finding, Rule};
-use crate::failure::Failure;
+use xtask::failure::Failure;
 
 const HEADER: &str = "\
 # How many findings `cargo x tidy` allows, by rule and area. Lower it with `cargo x tidy --bless`.

@@ -49,7 +49,9 @@ impl Source {
 pub(crate) fn is_test_file(path: &Path) -> bool {
     path.iter()
         .any(|part| part == "tests" || part == "pgmoor-testkit")
-        || path.file_name().is_some_and(|name| name == "tests.rs")
+        || path
+            .file_stem()
+            .is_some_and(|stem| stem == "tests" || stem.to_string_lossy().ends_with("_tests"))
 }
 
 /// The line, from 0, at which the file's own module of tests begins; tests come last in a file.

@@ -12,17 +12,13 @@
 //! log in onwards as the same user. The user name within SCRAM is not used: PostgreSQL takes the one
 //! of the startup message.
 
-mod text;
-
-mod keys;
-
-mod verifier;
-
 mod client;
+mod keys;
 mod server;
-
 #[cfg(test)]
 mod tests;
+mod text;
+mod verifier;
 
 pub use client::ClientExchange;
 pub use keys::Key;

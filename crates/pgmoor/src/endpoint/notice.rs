@@ -7,10 +7,6 @@ use std::fmt;
 pub struct Notice(String);
 
 impl Notice {
-    pub(super) fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
     /// The sentence.
     pub fn as_str(&self) -> &str {
         &self.0
