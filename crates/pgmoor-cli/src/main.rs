@@ -1,3 +1,82 @@
-//! The `pgmoor` command.
+//! The `pgmoor` command: arguments, then configuration, then one file a command, then the exit code.
+//!
+//! Only this crate reads arguments and the environment, prints, and exits.
 
-fn main() {}
+mod exit;
+mod output;
+
+mod args;
+
+mod config;
+mod log;
+
+mod address;
+
+mod command;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Cli;
+use crate::exit::Exit;
+use crate::output::{Failure, Format, Output};
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if let Err(failure) = refuse_passwords(&arguments) {
+        Output {
+            format: Format::Text,
+        }
+        .failure(&failure);
+        return failure.exit.into();
+    }
+    let cli = Cli::parse_from(arguments);
+    cli.global.color.apply();
+    let output = Output {
+        format: cli.global.output,
+    };
+    match command::run(cli, output) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+/// Arguments can be read by every user of the machine, so a password has no place in them. What
+/// `run` is to run is the user's own affair.
+fn refuse_passwords(arguments: &[OsString]) -> Result<(), Failure> {
+    let is_run = arguments
+        .iter()
+        .skip(1)
+        .take_while(|argument| *argument != "--")
+        .any(|argument| argument == "run");
+    let ours = arguments
+        .iter()
+        .skip(1)
+        .take_while(|argument| !(is_run && *argument == "--"));
+    for argument in ours.filter_map(|argument| argument.to_str()) {
+        let address = ["postgres://", "postgresql://"]
+            .iter()
+            .find_map(|scheme| argument.find(scheme))
+            .map(|at| &argument[at..]);
+        let has_password = argument.starts_with("--password=")
+            || address.is_some_and(|address| pgmoor::settings::mask(address) != address)
+            || argument
+                .split_whitespace()
+                .any(|word| word.len() > "password=".len() && word.starts_with("password="));
+        if has_password {
+            return Err(
+                Failure::new(Exit::Usage, "a password on the command line is refused")
+                    .cause("every user of this machine can read a process's arguments")
+                    .hint(
+                        "put it into the configuration as ${VAR} or file:PATH, or use PGPASSFILE",
+                    ),
+            );
+        }
+    }
+    Ok(())
+}

@@ -106,16 +106,16 @@ fn check_gateway(
     access::check_clear_text(gateway, origin("auth"), place, loader);
 }
 
-/// Reports users, databases and endpoints that are named but do not exist.
+/// Reports databases and endpoints that are named but do not exist. It works on the tree, so that
+/// these problems are found together with all others.
 pub fn check_references(
-    databases: &Databases,
+    databases: &[&str],
     endpoints: &[&str],
-    gateway: &GatewaySettings,
     tree: &Node,
     loader: &mut Loader<'_>,
 ) {
-    database::check_endpoints(databases, endpoints, tree, loader);
-    access::check_users(databases, gateway, tree, loader);
+    database::check_endpoints(endpoints, tree, loader);
+    access::check_users(databases, tree, loader);
 }
 
 /// Shows the gateway's own section as it is in effect, for `SHOW CONFIG`.

@@ -9,19 +9,24 @@
     allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic)
 )]
 
+// Lowest layer first.
 pub mod secret;
 pub mod sqlstate;
 pub mod tag;
 
+pub mod frame;
 mod read;
+
 mod write;
 
-pub mod backend;
-pub mod frame;
-pub mod frontend;
 pub mod md5;
-pub mod scram;
 pub mod startup;
+
+pub mod frontend;
+
+pub mod backend;
+
+pub mod scram;
 
 pub use read::DecodeError;
 pub use secret::Secret;

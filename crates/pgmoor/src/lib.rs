@@ -4,9 +4,9 @@
 
 pub mod error;
 
-pub mod settings;
-
 mod secret_file;
+
+pub mod settings;
 
 pub mod endpoint;
 
@@ -15,6 +15,8 @@ pub mod tls;
 pub mod stream;
 
 pub mod credential;
+
+pub mod bundled;
 
 pub use pgmoor_wire::Secret;
 pub use secret_file::SecretFileError;

@@ -36,9 +36,7 @@ pub use reference::reference;
 pub use sample::{quote, sample};
 pub use scalar::{Scalar, Timeout, one_of, write_duration};
 pub use schema::schema;
-pub use secret::{
-    ConnectionText, SecretFile, SecretFileError, check_secret_file, mask, plain, read_secret_file,
-};
+pub use secret::{ConnectionText, SecretFile, mask, plain};
 pub use section::check_keys;
 pub use shape::{Choice, Field, JsonType, Kind, Section, Shape};
 pub use show::Shown;

@@ -7,7 +7,6 @@ use pgmoor::Secret;
 use pgmoor::settings::{Loader, Node, Origin, Place, Problem, SecretFile, nearest};
 
 use super::GatewaySettings;
-use super::database::Databases;
 
 /// Reads the verifier of a user who can log in and whose password has not expired.
 const AUTH_QUERY: &str = "SELECT rolname, CASE WHEN rolvaliduntil < pg_catalog.now() THEN NULL ELSE rolpassword END \
@@ -243,33 +242,41 @@ pub(super) fn check_clear_text(
 }
 
 /// Reports users' databases that do not exist.
-pub(super) fn check_users(
-    databases: &Databases,
-    gateway: &GatewaySettings,
-    tree: &Node,
-    loader: &mut Loader<'_>,
-) {
-    for (user, settings) in &gateway.auth.users {
-        for database in settings
-            .databases
-            .iter()
-            .filter(|name| !databases.contains_key(*name))
+pub(super) fn check_users(databases: &[&str], tree: &Node, loader: &mut Loader<'_>) {
+    let users = tree
+        .at(&["gateway", "auth", "users"])
+        .and_then(Node::entries);
+    for user in users.unwrap_or_default() {
+        let Some(named) = user.value.entry("databases") else {
+            continue;
+        };
+        let key = format!("gateway.auth.users.{}.databases", user.key);
+        for item in named
+            .value
+            .items()
+            .into_iter()
+            .filter(|item| item.is_scalar())
         {
-            let origin = tree
-                .at(&["gateway", "auth", "users", user, "databases"])
-                .map_or(&tree.origin, |node| &node.origin);
-            let problem = Problem::new(
-                origin,
-                format!(
-                    "\"gateway.auth.users.{user}.databases\" names \"{database}\", which does not exist"
-                ),
-            );
-            loader.report(
-                match nearest(database, databases.keys().map(String::as_str)) {
-                    Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
-                    None => problem.hint(format!("add \"{database}\" under \"databases\"")),
+            let Some(database) = loader.text(
+                item,
+                &Place {
+                    key: &key,
+                    range: None,
                 },
+            ) else {
+                continue;
+            };
+            if databases.contains(&database.as_str()) {
+                continue;
+            }
+            let problem = Problem::new(
+                &item.origin,
+                format!("\"{key}\" names \"{database}\", which does not exist"),
             );
+            loader.report(match nearest(&database, databases.iter().copied()) {
+                Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
+                None => problem.hint(format!("add \"{database}\" under \"databases\"")),
+            });
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use pgmoor::settings::{ConnectionText, Loader, Node, Place, Problem, Timeout, join, nearest};
+use pgmoor::settings::{ConnectionText, Loader, Node, Place, Problem, Timeout, nearest};
 
 /// The databases by the name that clients ask for.
 pub type Databases = BTreeMap<String, DatabaseSettings>;
@@ -126,28 +126,36 @@ fn check_pool(pool: &PoolSettings, node: &Node, place: &Place<'_>, loader: &mut 
 }
 
 /// Reports databases whose endpoint does not exist.
-pub(super) fn check_endpoints(
-    databases: &Databases,
-    endpoints: &[&str],
-    tree: &Node,
-    loader: &mut Loader<'_>,
-) {
-    for (name, database) in databases {
-        let Some(endpoint) = &database.endpoint else {
+pub(super) fn check_endpoints(endpoints: &[&str], tree: &Node, loader: &mut Loader<'_>) {
+    let databases = tree
+        .entry("databases")
+        .and_then(|entry| entry.value.entries());
+    for database in databases.unwrap_or_default() {
+        let Some(named) = database
+            .value
+            .entry("endpoint")
+            .filter(|entry| entry.value.is_scalar())
+        else {
+            continue;
+        };
+        let key = format!("databases.{}.endpoint", database.key);
+        let Some(endpoint) = loader.text(
+            &named.value,
+            &Place {
+                key: &key,
+                range: None,
+            },
+        ) else {
             continue;
         };
         if endpoints.contains(&endpoint.as_str()) {
             continue;
         }
-        let origin = tree
-            .at(&["databases", name, "endpoint"])
-            .map_or(&tree.origin, |node| &node.origin);
-        let key = join(&join("databases", name), "endpoint");
         let problem = Problem::new(
-            origin,
+            &named.value.origin,
             format!("\"{key}\" names the endpoint \"{endpoint}\", which does not exist"),
         );
-        loader.report(match nearest(endpoint, endpoints.iter().copied()) {
+        loader.report(match nearest(&endpoint, endpoints.iter().copied()) {
             Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
             None => problem.hint(format!(
                 "add \"{endpoint}\" under \"endpoints\"; there are {}",

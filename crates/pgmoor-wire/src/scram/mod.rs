@@ -12,13 +12,17 @@
 //! log in onwards as the same user. The user name within SCRAM is not used: PostgreSQL takes the one
 //! of the startup message.
 
-mod client;
+mod text;
+
 mod keys;
+
+mod verifier;
+
+mod client;
 mod server;
+
 #[cfg(test)]
 mod tests;
-mod text;
-mod verifier;
 
 pub use client::ClientExchange;
 pub use keys::Key;

@@ -1,3 +1,5 @@
+//! The example of RFC 7677, with its nonces; all other tests need no inner door: `tests/scram.rs`.
+
 use super::{ChannelBinding, ClientExchange, Mechanism, ServerExchange, Verifier};
 use crate::Secret;
 

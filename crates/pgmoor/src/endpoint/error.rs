@@ -115,4 +115,28 @@ impl EndpointError {
             | Self::ServiceLine { .. } => false,
         }
     }
+
+    pub(super) fn syntax(form: &'static str, problem: impl Into<String>, hint: &str) -> Self {
+        Self::Syntax {
+            form,
+            problem: problem.into(),
+            hint: (!hint.is_empty()).then(|| hint.to_owned()),
+        }
+    }
+
+    pub(super) fn value(name: &str, problem: impl Into<String>) -> Self {
+        Self::InvalidValue {
+            name: name.to_owned(),
+            problem: problem.into(),
+            hint: None,
+        }
+    }
+
+    pub(super) fn value_hint(name: &str, problem: impl Into<String>, hint: &str) -> Self {
+        Self::InvalidValue {
+            name: name.to_owned(),
+            problem: problem.into(),
+            hint: Some(hint.to_owned()),
+        }
+    }
 }

@@ -1,24 +1,73 @@
 //! Every way people write a PostgreSQL address, read into one [`Endpoint`].
 //!
+//! ```text
+//! text ──> form: uri | keyword | schemeless | jdbc | npgsql ──> ConnectionString ──> resolve ──> Endpoint
+//!                       (foreign names become libpq's)        + service, environment        (typed, checked)
+//! ```
+//!
 //! libpq's URIs and keyword strings are read as libpq 18 reads them. What libpq refuses and others write
 //! is translated, and [`Endpoint::notices`] says how. Values are checked here, where libpq checks them
 //! only when it connects.
 //!
 //! Nothing here touches the network or the process environment; the only files read are those whose path
-//! is passed in.
+//! is passed to [`Endpoint::load`], [`service`] and [`passfile`].
+
+mod words;
+
+mod host;
+
+mod require_auth;
+
+mod tls;
+
+mod notice;
 
 mod error;
-mod host;
-mod notice;
-mod require_auth;
-mod tls;
-mod words;
+
+mod environment;
+
+mod known;
+
+mod server_settings;
+
+mod raw;
+
+mod foreign;
+
+mod keyword;
+
+mod uri;
+
+mod schemeless;
+
+mod jdbc;
+
+mod npgsql;
+
+mod form;
+
+pub mod service;
+
+pub mod passfile;
+
+mod connection_string;
+
+mod resolve_hosts;
+
+mod resolve;
+
+mod print;
+
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use pgmoor_wire::Secret;
 
+pub use connection_string::ConnectionString;
+pub use environment::Environment;
 pub use error::EndpointError;
 pub use host::{DEFAULT_PORT, DEFAULT_SOCKET_DIRECTORY, Host, Target};
 pub use notice::Notice;
@@ -117,6 +166,63 @@ pub struct ScramKeys {
 }
 
 impl Endpoint {
+    /// Reads an address in any form; what it leaves open takes libpq's defaults.
+    ///
+    /// ```
+    /// use pgmoor::endpoint::{Endpoint, SslMode};
+    ///
+    /// let endpoint = Endpoint::parse("postgres://app:secret@db.example:5432/app?sslmode=verify-full")?;
+    /// assert_eq!(endpoint.hosts[0].name(), Some("db.example"));
+    /// assert_eq!(endpoint.tls.mode, SslMode::VerifyFull);
+    /// assert_eq!(endpoint.to_string(), "postgresql://app:***@db.example:5432/app?sslmode=verify-full");
+    /// # Ok::<(), pgmoor::endpoint::EndpointError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Says what cannot be read, is unknown, wrong, contradictory or not supported; never quotes a password.
+    pub fn parse(text: &str) -> Result<Self, EndpointError> {
+        ConnectionString::parse(text)?.into_endpoint()
+    }
+
+    /// Makes an endpoint from names and values that were never one text.
+    ///
+    /// # Errors
+    /// As for [`Endpoint::parse`].
+    pub fn from_parts<N, V>(parts: impl IntoIterator<Item = (N, V)>) -> Result<Self, EndpointError>
+    where
+        N: AsRef<str>,
+        V: Into<String>,
+    {
+        ConnectionString::from_parts(parts)?.into_endpoint()
+    }
+
+    /// Reads an address and fills in what it leaves open from its service file, then from the environment.
+    ///
+    /// # Errors
+    /// As for [`Endpoint::parse`], and when a service is named that no service file has.
+    pub fn load(text: &str, environment: &Environment) -> Result<Self, EndpointError> {
+        let mut given = ConnectionString::parse(text)?;
+        let named = given.get("service").map(|name| name.expose().as_str());
+        if let Some(name) = named
+            .or_else(|| environment.variable("PGSERVICE"))
+            .filter(|name| !name.is_empty())
+        {
+            let section = service::find(name, &service::files(environment))?;
+            given = given.with_section(section);
+        }
+        given.with_environment(environment).into_endpoint()
+    }
+
+    /// The endpoint as a connection URI with `***` in place of every secret.
+    pub fn to_redacted_uri(&self) -> String {
+        print::uri(self, false)
+    }
+
+    /// The endpoint as a connection URI that libpq reads, passwords included.
+    pub fn to_uri_with_password(&self) -> Secret<String> {
+        Secret::new(print::uri(self, true))
+    }
+
     /// The database to ask for: `dbname`, else the user's name.
     pub fn database(&self) -> Option<&str> {
         self.dbname.as_deref().or(self.user.as_deref())
@@ -145,5 +251,12 @@ impl Endpoint {
         named
             .chain(self.startup_parameters.iter().cloned())
             .collect()
+    }
+}
+
+impl std::fmt::Display for Endpoint {
+    /// As [`Endpoint::to_redacted_uri`].
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.to_redacted_uri())
     }
 }

@@ -7,6 +7,10 @@ use std::fmt;
 pub struct Notice(String);
 
 impl Notice {
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
     /// The sentence.
     pub fn as_str(&self) -> &str {
         &self.0

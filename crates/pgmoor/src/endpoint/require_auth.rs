@@ -12,6 +12,38 @@ pub struct RequireAuth {
 }
 
 impl RequireAuth {
+    /// Reads a comma list of methods, either all plain or all negated with `!`.
+    ///
+    /// # Errors
+    /// Says what is wrong with the list, without a name for the setting.
+    pub(super) fn parse(list: &str) -> Result<Self, String> {
+        let mut methods = Vec::new();
+        let mut negated = None;
+        for item in list.split(',') {
+            let (word, negative) = match item.strip_prefix('!') {
+                Some(word) => (word, true),
+                None => (item, false),
+            };
+            if *negated.get_or_insert(negative) != negative {
+                return Err("mixes methods with and without \"!\"".to_owned());
+            }
+            let method = AuthMethod::from_word(word).ok_or_else(|| {
+                format!(
+                    "has the unknown method {word:?}; known are {}",
+                    AuthMethod::WORDS.join(", ")
+                )
+            })?;
+            if methods.contains(&method) {
+                return Err(format!("names {word:?} twice"));
+            }
+            methods.push(method);
+        }
+        Ok(Self {
+            methods,
+            negated: negated.unwrap_or(false),
+        })
+    }
+
     /// Whether the server may ask for this method ([`AuthMethod::None`]: for nothing at all).
     pub fn allows(&self, method: AuthMethod) -> bool {
         self.is_any() || self.methods.contains(&method) != self.negated

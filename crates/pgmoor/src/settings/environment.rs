@@ -2,7 +2,7 @@
 //!
 //! The variables are handed in; this module does not look at the process's environment.
 
-use super::node::{Data, Entry, Node, Origin};
+use super::node::{Data, Node, Origin};
 use super::problem::{Problem, nearest};
 use super::shape::Shape;
 
@@ -30,7 +30,7 @@ pub fn overlay(
         let segments: Vec<&str> = variable[PREFIX.len()..].split("__").collect();
         match find(shape, &segments, tree) {
             Some((keys, leaf)) => match value(leaf, &text, &origin) {
-                Some(node) => set(tree, &keys, node),
+                Some(node) => tree.put(&keys, node),
                 None => problems.push(
                     Problem::new(
                         &origin,
@@ -204,36 +204,6 @@ fn finish_item(item: &mut String, was_quoted: &mut bool) -> Option<String> {
     let text = std::mem::take(item);
     let text = if quoted { text } else { text.trim().to_owned() };
     (quoted || !text.is_empty()).then_some(text)
-}
-
-fn set(tree: &mut Node, keys: &[String], node: Node) {
-    let Some((key, rest)) = keys.split_first() else {
-        *tree = node;
-        return;
-    };
-    if tree.data == Data::Null {
-        tree.data = Data::Map(Vec::new());
-    }
-    // Where the file has no section, its own problem is reported when the tree is loaded.
-    let Data::Map(entries) = &mut tree.data else {
-        return;
-    };
-    let index = entries
-        .iter()
-        .position(|entry| entry.key == *key)
-        .unwrap_or_else(|| {
-            let value = Node {
-                data: Data::Null,
-                origin: node.origin.clone(),
-            };
-            entries.push(Entry {
-                key: key.clone(),
-                origin: node.origin.clone(),
-                value,
-            });
-            entries.len() - 1
-        });
-    set(&mut entries[index].value, rest, node);
 }
 
 fn first_key(shape: &Shape) -> String {

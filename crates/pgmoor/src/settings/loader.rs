@@ -91,7 +91,7 @@ impl<'a> Loader<'a> {
     /// A path as seen from where it was written.
     pub fn path(&self, written: &str, origin: &Origin) -> PathBuf {
         let start = match origin {
-            Origin::File { .. } => origin.directory().unwrap_or_default(),
+            Origin::File { .. } => self.directory.join(origin.directory().unwrap_or_default()),
             Origin::Environment { .. } => self.directory.clone(),
             Origin::Default => self.base.clone(),
         };

@@ -145,6 +145,51 @@ impl Node {
             .try_fold(self, |node, key| Some(&node.entry(key)?.value))
     }
 
+    /// Puts a value at a path of keys, over what is there. Where a list or a single value stands in
+    /// the way nothing is changed: loading reports that.
+    pub fn put(&mut self, keys: &[String], node: Node) {
+        let Some((key, rest)) = keys.split_first() else {
+            *self = node;
+            return;
+        };
+        if self.data == Data::Null {
+            self.data = Data::Map(Vec::new());
+        }
+        let Data::Map(entries) = &mut self.data else {
+            return;
+        };
+        let index = entries
+            .iter()
+            .position(|entry| entry.key == *key)
+            .unwrap_or_else(|| {
+                let value = Node {
+                    data: Data::Null,
+                    origin: node.origin.clone(),
+                };
+                entries.push(Entry {
+                    key: key.clone(),
+                    origin: node.origin.clone(),
+                    value,
+                });
+                entries.len() - 1
+            });
+        entries[index].value.put(rest, node);
+    }
+
+    /// Whether it is text.
+    pub fn is_scalar(&self) -> bool {
+        matches!(self.data, Data::Scalar(_))
+    }
+
+    /// The items of a list; a single value is a list of one.
+    pub fn items(&self) -> Vec<&Node> {
+        match &self.data {
+            Data::List(items) => items.iter().collect(),
+            Data::Scalar(_) => vec![self],
+            Data::Null | Data::Map(_) => Vec::new(),
+        }
+    }
+
     /// What kind of thing this is, for a message.
     pub fn kind(&self) -> &'static str {
         match &self.data {

@@ -85,10 +85,15 @@ impl fmt::Display for Problems {
 /// The name nearest to what was typed, if one is near enough to be meant.
 pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let typed = typed.to_lowercase();
+    let slips = (typed.chars().count() / 4).max(1);
     known
         .into_iter()
-        .map(|name| (strsim::jaro_winkler(&typed, &name.to_lowercase()), name))
-        .filter(|(score, _)| *score > 0.75)
+        .filter_map(|name| {
+            let likeness = strsim::jaro_winkler(&typed, &name.to_lowercase());
+            // A slip in a short word ("lgo") leaves little likeness, but is a slip all the same.
+            let is_slip = strsim::osa_distance(&typed, &name.to_lowercase()) <= slips;
+            (is_slip || likeness > 0.75).then_some((likeness + f64::from(u8::from(is_slip)), name))
+        })
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)
 }

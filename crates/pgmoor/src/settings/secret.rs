@@ -1,8 +1,6 @@
 //! Secrets in the configuration: literal, `${VAR}` or `file:path`, and files that hold secrets.
 
-use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use pgmoor_wire::Secret;
@@ -13,9 +11,10 @@ use super::problem::Problem;
 use super::shape::{JsonType, Kind, Shape};
 use super::show::Shown;
 use super::value::Value;
+use crate::secret_file::{self, SecretFileError};
 
-/// A secret is small; a larger file is a wrong path.
-const MAX_SECRET_FILE: u64 = 64 * 1024;
+/// A users file may have thousands of lines; a larger file is a wrong path.
+const MAX_SECRET_FILE: u64 = 1024 * 1024;
 
 const SECRET: Kind = Kind {
     name: "secret",
@@ -59,13 +58,7 @@ fn load_text(node: &Node, place: &Place<'_>, loader: &mut Loader<'_>) -> Option<
     let text = match text.strip_prefix("file:") {
         Some(path) => {
             let path = loader.path(path.strip_prefix("//").unwrap_or(path), &node.origin);
-            match read_secret_file(&path) {
-                Ok(text) => text,
-                Err(refusal) => {
-                    loader.report(refusal.into_problem(node, place));
-                    return None;
-                }
-            }
+            read_text(&path, node, place, loader)?
         }
         None => text,
     };
@@ -115,10 +108,10 @@ impl Value for SecretFile {
 
     fn load(node: &Node, place: &Place<'_>, loader: &mut Loader<'_>) -> Option<Self> {
         let path = PathBuf::load(node, place, loader)?;
-        match check_secret_file(&path) {
-            Ok(()) => Some(Self(path)),
-            Err(refusal) => {
-                loader.report(refusal.into_problem(node, place));
+        match secret_file::read(&path, MAX_SECRET_FILE) {
+            Ok(_) => Some(Self(path)),
+            Err(error) => {
+                loader.report(refusal(&error, node, place));
                 None
             }
         }
@@ -239,66 +232,58 @@ fn end_of_quoted(text: &str) -> usize {
     text.len()
 }
 
-/// Why a secret file was not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum SecretFileError {
-    /// It could not be opened or read.
-    #[error("cannot read {path}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// Others than its owner may read or write it.
-    #[error("{path} is open to every user of this machine (mode {mode:04o})")]
-    Exposed {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// It is no file, or too large to be a secret.
-    #[error("{path} {flaw}")]
-    Unfit {
-        /// The file.
-        path: PathBuf,
-        /// What it is instead.
-        flaw: &'static str,
-    },
+/// Reads a secret from a file and drops one line break at its end.
+fn read_text(
+    path: &Path,
+    node: &Node,
+    place: &Place<'_>,
+    loader: &mut Loader<'_>,
+) -> Option<String> {
+    let bytes = match secret_file::read(path, MAX_SECRET_FILE) {
+        Ok((bytes, _)) => bytes,
+        Err(error) => {
+            loader.report(refusal(&error, node, place));
+            return None;
+        }
+    };
+    let Ok(text) = std::str::from_utf8(bytes.expose()) else {
+        loader.report(
+            Problem::new(
+                &node.origin,
+                format!("cannot use the secret file of \"{}\"", place.key),
+            )
+            .cause(format!("{} is not UTF-8 text", path.display())),
+        );
+        return None;
+    };
+    let text = text
+        .strip_suffix('\n')
+        .map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
+    Some(text.to_owned())
 }
 
-impl SecretFileError {
-    /// What to do.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::Read { path, source } => match source.kind() {
-                io::ErrorKind::NotFound => format!("create {} or correct the path", path.display()),
-                _ => format!(
-                    "make {} readable for the user that runs pgmoor, and for no other",
-                    path.display()
-                ),
-            },
-            Self::Exposed { path, .. } => format!(
-                "run chmod 600 {}; for a Kubernetes secret set defaultMode: 0440 and fsGroup",
-                path.display()
-            ),
-            Self::Unfit { .. } => "name the file that holds only the secret".to_owned(),
+fn refusal(error: &SecretFileError, node: &Node, place: &Place<'_>) -> Problem {
+    let problem = Problem::new(
+        &node.origin,
+        format!("cannot use the secret file of \"{}\"", place.key),
+    );
+    match error {
+        SecretFileError::Read { path, source } => {
+            let problem = problem.cause(format!("{}: {}", path.display(), plain(source)));
+            match error.hint() {
+                Some(hint) => problem.hint(hint),
+                None => problem.hint(format!("create {} or correct the path", path.display())),
+            }
         }
-    }
-
-    fn into_problem(self, node: &Node, place: &Place<'_>) -> Problem {
-        let cause = match &self {
-            Self::Read { path, source } => format!("{}: {}", path.display(), plain(source)),
-            Self::Exposed { .. } | Self::Unfit { .. } => self.to_string(),
-        };
-        Problem::new(
-            &node.origin,
-            format!("cannot use the secret file of \"{}\"", place.key),
-        )
-        .cause(cause)
-        .hint(self.hint())
+        SecretFileError::NotRegular { .. }
+        | SecretFileError::TooOpen { .. }
+        | SecretFileError::TooLong { .. } => {
+            let problem = problem.cause(error.to_string());
+            match error.hint() {
+                Some(hint) => problem.hint(hint),
+                None => problem.hint("name the file that holds only the secret"),
+            }
+        }
     }
 }
 
@@ -310,55 +295,4 @@ pub fn plain(error: &io::Error) -> String {
     characters.next().map_or_else(String::new, |first| {
         first.to_lowercase().chain(characters).collect()
     })
-}
-
-/// Reads a secret from a file and drops one line break at its end.
-///
-/// # Errors
-/// The file cannot be read, is open to others, or is no secret.
-pub fn read_secret_file(path: &Path) -> Result<String, SecretFileError> {
-    check_secret_file(path)?;
-    let text = fs::read_to_string(path).map_err(|source| SecretFileError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    let text = text.strip_suffix('\n').map_or(text.as_str(), |text| {
-        text.strip_suffix('\r').unwrap_or(text)
-    });
-    Ok(text.to_owned())
-}
-
-/// Checks that a secret file can be read by us and not by everyone.
-///
-/// The group may read it: that is how Kubernetes hands secrets to a process without root.
-///
-/// # Errors
-/// The file cannot be read, is open to others, or is no secret.
-pub fn check_secret_file(path: &Path) -> Result<(), SecretFileError> {
-    let read_error = |source| SecretFileError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let metadata = fs::metadata(path).map_err(read_error)?;
-    if !metadata.is_file() {
-        return Err(SecretFileError::Unfit {
-            path: path.to_owned(),
-            flaw: "is not a file",
-        });
-    }
-    let mode = metadata.permissions().mode() & 0o7777;
-    // Others must have no right at all, and the group none to write.
-    if mode & 0o027 != 0 {
-        return Err(SecretFileError::Exposed {
-            path: path.to_owned(),
-            mode,
-        });
-    }
-    if metadata.size() > MAX_SECRET_FILE {
-        return Err(SecretFileError::Unfit {
-            path: path.to_owned(),
-            flaw: "is too large to be a secret",
-        });
-    }
-    fs::File::open(path).map(drop).map_err(read_error)
 }

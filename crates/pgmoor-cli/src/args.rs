@@ -1,0 +1,214 @@
+//! The command line: one definition for parsing, help, man pages, completions and the reference.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::exit;
+use crate::output::{Color, Format};
+
+const TEMPLATE: &str =
+    "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
+
+/// Moors an application to its PostgreSQL: bundled or external, secure, pooled and watched.
+#[derive(Debug, Parser)]
+#[command(
+    name = "pgmoor",
+    version,
+    help_template = TEMPLATE,
+    before_help = "Examples:\n  pgmoor up                                serve a database, created on the spot if need be\n  \
+        pgmoor psql                              open it\n  \
+        pgmoor run -- npm test                   serve it while a command runs\n  \
+        pgmoor --config prod.yaml config check   look a configuration over before it is deployed\n",
+    after_long_help = exit::help(),
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub(crate) struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What holds for every command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Configuration file [default: ./pgmoor.yaml if it is there]
+    #[arg(
+        long,
+        global = true,
+        env = "PGMOOR_CONFIG",
+        value_name = "FILE",
+        hide_env_values = true
+    )]
+    pub(crate) config: Option<PathBuf>,
+    /// Form of the result on standard output: text or json
+    #[arg(
+        long,
+        short,
+        global = true,
+        env = "PGMOOR_OUTPUT",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        hide_env_values = true
+    )]
+    pub(crate) output: Format,
+    /// When to use colours: auto, always or never; NO_COLOR is honoured
+    #[arg(
+        long,
+        global = true,
+        env = "PGMOOR_COLOR",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        hide_env_values = true
+    )]
+    pub(crate) color: Color,
+}
+
+/// What pgmoor can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print the address of a database
+    #[command(
+        help_template = TEMPLATE,
+        before_help = "Examples:\n  pgmoor url                     the address, password hidden\n  \
+            pgmoor url --raw               with the password, for other programs\n  \
+            eval \"$(pgmoor url --shell)\"   sets DATABASE_URL and PG… in this shell\n"
+    )]
+    Url(Url),
+    /// Open psql on a database, without a password on the command line
+    #[command(
+        help_template = TEMPLATE,
+        before_help = "Examples:\n  pgmoor psql\n  pgmoor psql -c 'select version()'\n  pgmoor psql --database other -f schema.sql\n"
+    )]
+    Psql(Psql),
+    /// Look at the configuration: check it, show it, print a sample
+    #[command(
+        help_template = TEMPLATE,
+        before_help = "Examples:\n  pgmoor config check\n  pgmoor config show --origin\n  pgmoor config sample > pgmoor.yaml\n",
+        subcommand_required = true,
+        arg_required_else_help = true
+    )]
+    Config {
+        /// What to do.
+        #[command(subcommand)]
+        command: Config,
+    },
+    /// Show the version and what is built in
+    #[command(help_template = TEMPLATE, before_help = "Examples:\n  pgmoor version -o json\n")]
+    Version,
+    /// Print a shell's completions
+    #[command(
+        help_template = TEMPLATE,
+        before_help = "Examples:\n  pgmoor completions bash > /etc/bash_completion.d/pgmoor\n  pgmoor completions fish > ~/.config/fish/completions/pgmoor.fish\n"
+    )]
+    Completions {
+        /// The shell
+        shell: CompletionShell,
+    },
+    /// Print the man page, or write all of them into a directory
+    #[command(help_template = TEMPLATE, before_help = "Examples:\n  pgmoor man | man -l -\n  pgmoor man /usr/local/share/man/man1\n")]
+    Man {
+        /// Directory for the pages of all commands
+        directory: Option<PathBuf>,
+    },
+    /// Write the generated reference pages into a directory
+    #[command(hide = true)]
+    Docs {
+        /// The directory
+        directory: PathBuf,
+        /// Write nothing; fail when a page is not as it would be written
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+/// Arguments of `url`.
+#[derive(Debug, Args)]
+pub(crate) struct Url {
+    /// The database [default: app, else the only one]
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) database: Option<String>,
+    /// Print the password too
+    #[arg(long)]
+    pub(crate) raw: bool,
+    /// Print assignments for a shell, with the password
+    #[arg(long, conflicts_with = "raw")]
+    pub(crate) shell: bool,
+}
+
+/// Arguments of `psql`.
+#[derive(Debug, Args)]
+pub(crate) struct Psql {
+    /// The database [default: app, else the only one]
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) database: Option<String>,
+    /// Arguments for psql
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "ARGUMENT"
+    )]
+    pub(crate) arguments: Vec<OsString>,
+}
+
+/// What to do with the configuration.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Say whether the configuration is in order, and what is not
+    #[command(help_template = TEMPLATE, before_help = "Examples:\n  pgmoor config check\n  pgmoor --config prod.yaml config check -o json\n")]
+    Check,
+    /// Print the configuration in effect, secrets hidden
+    #[command(help_template = TEMPLATE, before_help = "Examples:\n  pgmoor config show --origin\n")]
+    Show {
+        /// Also print where each value was set
+        #[arg(long)]
+        origin: bool,
+    },
+    /// Print a configuration file with every key, its documentation and default
+    #[command(help_template = TEMPLATE, before_help = "Examples:\n  pgmoor config sample > pgmoor.yaml\n")]
+    Sample,
+    /// Print the JSON Schema, for editors
+    #[command(help_template = TEMPLATE, before_help = "Examples:\n  pgmoor config schema > pgmoor.schema.json\n")]
+    Schema,
+    /// Print the reference page in Markdown
+    #[command(help_template = TEMPLATE, before_help = "Examples:\n  pgmoor config reference | less\n")]
+    Reference,
+}
+
+/// The shells that completions are made for.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum CompletionShell {
+    /// GNU Bash
+    Bash,
+    /// Z shell
+    Zsh,
+    /// fish
+    Fish,
+    /// PowerShell
+    Powershell,
+    /// Nushell
+    Nushell,
+}
+
+impl CompletionShell {
+    /// The shell as clap knows it; Nushell has a generator of its own.
+    pub(crate) fn known_to_clap(self) -> Option<Shell> {
+        match self {
+            Self::Bash => Some(Shell::Bash),
+            Self::Zsh => Some(Shell::Zsh),
+            Self::Fish => Some(Shell::Fish),
+            Self::Powershell => Some(Shell::PowerShell),
+            Self::Nushell => None,
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The configuration: file and environment in, settings out, and the pages about it.
+
+pub(crate) mod load;
+pub(crate) mod pages;
+pub(crate) mod settings;
+pub(crate) mod show;
+pub(crate) mod yaml;

@@ -1,0 +1,184 @@
+//! Finds the configuration file, puts the environment over it, and loads the settings.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pgmoor::settings::{Loader, Node, Origin, Place, Problem, Problems, Value, overlay, plain};
+
+use super::settings::{Settings, check_names, note_inline_endpoints};
+use super::yaml;
+
+/// The file that is used when none is named.
+pub(crate) const DEFAULT_FILE: &str = "pgmoor.yaml";
+
+/// Variables that are no keys of the file, and what they mean.
+pub(crate) const RESERVED: &[(&str, &str)] = &[
+    ("PGMOOR_CONFIG", "the configuration file, as --config"),
+    (
+        "PGMOOR_LOG",
+        "what is logged, over log.level: a level, or levels by module such as info,pgmoor_gateway=debug",
+    ),
+    ("PGMOOR_OUTPUT", "text or json, as --output"),
+    ("PGMOOR_COLOR", "auto, always or never, as --color"),
+    (
+        "PGMOOR_PG_BIN",
+        "the directory of PostgreSQL's programs, for bundled endpoints and pgmoor psql",
+    ),
+];
+
+/// A configuration file is written by people.
+const MAX_FILE: u64 = 4 * 1024 * 1024;
+
+/// Where the configuration came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// This file.
+    File(PathBuf),
+    /// No file: the built-in default.
+    BuiltIn,
+}
+
+/// A configuration that is in order.
+pub(crate) struct Loaded {
+    /// What is in effect.
+    pub(crate) settings: Settings,
+    /// What was written, for `config show --origin`.
+    pub(crate) tree: Node,
+    /// Where.
+    pub(crate) source: Source,
+}
+
+/// What the process was given; tests give something else.
+pub(crate) struct Surroundings {
+    /// Every environment variable that is text.
+    pub(crate) variables: Vec<(String, String)>,
+    /// The current directory.
+    pub(crate) directory: PathBuf,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    pub(crate) fn of_process() -> Self {
+        let variables = env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Self {
+            variables,
+            directory: env::current_dir().unwrap_or_default(),
+        }
+    }
+
+    /// The value of a variable.
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
+        self.variables
+            .iter()
+            .find(|(variable, _)| variable == name)
+            .map(|(_, value)| value.clone())
+    }
+}
+
+/// Loads the configuration: the named file, else `./pgmoor.yaml` if it is there, else the default.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(crate) fn load(named: Option<&Path>, surroundings: &Surroundings) -> Result<Loaded, Problems> {
+    let source = find(named, surroundings);
+    let mut problems = Vec::new();
+    let mut tree = match &source {
+        Source::File(path) => {
+            let text =
+                read(path, &surroundings.directory).map_err(|problem| Problems(vec![problem]))?;
+            match yaml::parse(&text, path, &mut problems) {
+                Ok(tree) => tree,
+                Err(problem) => {
+                    problems.push(problem);
+                    return Err(Problems(problems));
+                }
+            }
+        }
+        Source::BuiltIn => Node::empty(Origin::Default),
+    };
+    let reserved: Vec<&str> = RESERVED.iter().map(|(name, _)| *name).collect();
+    problems.extend(overlay(
+        &mut tree,
+        &Settings::shape(),
+        surroundings.variables.iter().cloned(),
+        &reserved,
+    ));
+    let settings = load_tree(&tree, &source, surroundings, problems)?;
+    note_inline_endpoints(&mut tree);
+    Ok(Loaded {
+        settings,
+        tree,
+        source,
+    })
+}
+
+fn load_tree(
+    tree: &Node,
+    source: &Source,
+    surroundings: &Surroundings,
+    problems: Vec<Problem>,
+) -> Result<Settings, Problems> {
+    let base = match source {
+        Source::File(path) => path.parent().map(Path::to_path_buf).unwrap_or_default(),
+        Source::BuiltIn => PathBuf::new(),
+    };
+    let variables = |name: &str| surroundings.get(name);
+    let mut loader = Loader::new(
+        &variables,
+        &surroundings.directory,
+        &surroundings.directory.join(base),
+    );
+    problems
+        .into_iter()
+        .for_each(|problem| loader.report(problem));
+    let mut settings = Settings::load(
+        tree,
+        &Place {
+            key: "",
+            range: None,
+        },
+        &mut loader,
+    );
+    check_names(tree, &mut loader);
+    if let Some(settings) = &mut settings {
+        settings.complete(tree, &mut loader);
+    }
+    loader.finish(settings)
+}
+
+fn find(named: Option<&Path>, surroundings: &Surroundings) -> Source {
+    match named {
+        Some(path) => Source::File(path.to_path_buf()),
+        None if surroundings.directory.join(DEFAULT_FILE).exists() => {
+            Source::File(PathBuf::from(DEFAULT_FILE))
+        }
+        None => Source::BuiltIn,
+    }
+}
+
+fn read(path: &Path, directory: &Path) -> Result<String, Problem> {
+    let problem = || {
+        Problem::new(
+            &Origin::Default,
+            format!("cannot read the configuration file \"{}\"", path.display()),
+        )
+    };
+    let path = directory.join(path);
+    let metadata = fs::metadata(&path).map_err(|error| {
+        problem()
+            .cause(plain(&error))
+            .hint("pgmoor config sample prints one to start from")
+    })?;
+    if !metadata.is_file() || metadata.len() > MAX_FILE {
+        return Err(problem().cause(if metadata.is_dir() {
+            "it is a directory"
+        } else {
+            "it is no configuration file"
+        }));
+    }
+    let bytes = fs::read(&path).map_err(|error| problem().cause(plain(&error)))?;
+    String::from_utf8(bytes).map_err(|_| problem().cause("it is not UTF-8 text"))
+}

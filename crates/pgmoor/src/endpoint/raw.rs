@@ -1,0 +1,84 @@
+//! Names and values as taken from a text, before anybody asked what the names mean.
+
+use pgmoor_wire::Secret;
+
+use super::known;
+use super::notice::Notice;
+
+/// Whose names an address uses where they differ from libpq's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    Libpq,
+    SqlAlchemy,
+    Jdbc,
+    Npgsql,
+}
+
+/// One name and its value.
+#[derive(Debug, Clone)]
+pub(super) struct Pair {
+    pub(super) name: String,
+    pub(super) value: Secret<String>,
+    /// Whether an error may quote the name; not when it may be part of a password.
+    pub(super) quotable: bool,
+    /// Whether it stands behind a URI's `?`.
+    pub(super) in_query: bool,
+}
+
+/// All names and values of one address, in its order.
+#[derive(Debug, Clone)]
+pub(super) struct Raw {
+    pub(super) dialect: Dialect,
+    pub(super) pairs: Vec<Pair>,
+    pub(super) notices: Vec<Notice>,
+    /// Whether a wrong port may be quoted: not when it may be a password that lost its `@host`.
+    pub(super) port_quotable: bool,
+}
+
+impl Raw {
+    pub(super) fn new(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            pairs: Vec::new(),
+            notices: Vec::new(),
+            port_quotable: true,
+        }
+    }
+
+    pub(super) fn push(&mut self, name: &str, value: String) {
+        self.pairs.push(Pair {
+            name: name.to_owned(),
+            value: Secret::new(value),
+            quotable: true,
+            in_query: false,
+        });
+    }
+
+    pub(super) fn push_query(&mut self, name: String, value: Secret<String>, quotable: bool) {
+        self.pairs.push(Pair {
+            name,
+            value,
+            quotable,
+            in_query: true,
+        });
+    }
+
+    /// Adds a pair that follows others in one text, where a name right after a secret may belong to it
+    /// (`password=two words=`).
+    pub(super) fn push_after_secret(&mut self, name: String, value: Secret<String>) {
+        let quotable = !self
+            .pairs
+            .last()
+            .is_some_and(|last| known::is_secret(&last.name) || !last.quotable);
+        self.pairs.push(Pair {
+            name,
+            value,
+            quotable,
+            in_query: false,
+        });
+    }
+
+    pub(super) fn notice(&mut self, text: impl Into<String>) {
+        self.notices.push(Notice::new(text));
+    }
+}
