@@ -89,8 +89,9 @@ impl EndpointError {
         match self {
             Self::Syntax { hint, .. } | Self::InvalidValue { hint, .. } => hint.clone(),
             Self::Conflict { hint, .. } | Self::Unsupported { hint, .. } => Some(hint.clone()),
-            Self::UnknownParameter { .. } => Some(
-                "remove it, or write a server setting as options=-c name=value (in a URI options=-c%20name%3Dvalue)".to_owned(),
+            Self::UnknownParameter { nearest: Some(nearest), .. } => Some(format!("write {nearest}, or remove the parameter")),
+            Self::UnknownParameter { nearest: None, .. } => Some(
+                "remove it; write a server setting as options=-c name=value (in a URI options=-c%20name%3Dvalue)".to_owned(),
             ),
             Self::ServiceNotLoaded { .. } => {
                 Some("write host, port, dbname and user out, or load the address together with its service file".to_owned())

@@ -166,6 +166,36 @@ pub struct ScramKeys {
 }
 
 impl Endpoint {
+    /// An endpoint of one server, with libpq's default for everything else.
+    pub fn new(host: Host) -> Self {
+        Self {
+            hosts: vec![host],
+            user: None,
+            password: None,
+            dbname: None,
+            options: None,
+            startup_parameters: Vec::new(),
+            application_name: None,
+            fallback_application_name: None,
+            client_encoding: None,
+            replication: None,
+            tls: TlsSettings::default(),
+            channel_binding: ChannelBinding::default(),
+            require_auth: RequireAuth::default(),
+            scram_keys: None,
+            requirepeer: None,
+            passfile: None,
+            target_session_attrs: TargetSessionAttrs::default(),
+            load_balance_hosts: LoadBalanceHosts::default(),
+            connect_timeout: None,
+            keepalives: Keepalives::default(),
+            tcp_user_timeout: None,
+            min_protocol_version: None,
+            max_protocol_version: None,
+            notices: Vec::new(),
+        }
+    }
+
     /// Reads an address in any form; what it leaves open takes libpq's defaults.
     ///
     /// ```

@@ -172,7 +172,7 @@ impl<'a> Given<'a> {
             Ok(number) => Ok(Some(number)),
             Err(_) => Err(EndpointError::value(
                 self.name(name),
-                format!("must be a whole number, not {text:?}"),
+                format!("must be a whole number below 2147483648, not {text:?}"),
             )),
         }
     }
@@ -234,30 +234,33 @@ fn tls(given: Given<'_>, notices: &mut Vec<Notice>) -> Result<TlsSettings, Endpo
         Some(path) => RootCert::File(PathBuf::from(path)),
     };
     let system = root_cert == RootCert::System;
-    let mode = if given.text("sslmode") == Some("no-verify") && !system {
-        notices.push(Notice::new("sslmode=no-verify is node-postgres': TLS is required and the certificate is not verified"));
-        root_cert = RootCert::Unverified;
+    let default = if system {
+        SslMode::VerifyFull
+    } else {
+        SslMode::default()
+    };
+    let unverified = given.text("sslmode") == Some("no-verify");
+    let mode = if unverified {
         SslMode::Require
     } else {
-        let default = if system {
-            SslMode::VerifyFull
-        } else {
-            SslMode::default()
-        };
         given
             .word("sslmode", SslMode::from_word, SslMode::WORDS)?
             .unwrap_or(default)
     };
     if system && mode != SslMode::VerifyFull {
+        let mode = given.text("sslmode").unwrap_or_default();
         return Err(EndpointError::Conflict {
-            problem: format!(
-                "sslrootcert=system needs sslmode=verify-full, not {:?}",
-                mode.as_str()
-            ),
+            problem: format!("sslrootcert=system needs sslmode=verify-full, not {mode:?}"),
             hint:
                 "set sslmode=verify-full, or name your authority's certificate file as sslrootcert"
                     .to_owned(),
         });
+    }
+    if unverified {
+        notices.push(Notice::new(
+            "sslmode=no-verify: TLS is required, and the server's certificate is not verified",
+        ));
+        root_cert = RootCert::Unverified;
     }
     let negotiation = given
         .word(

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""Writes corpus.json: what libpq's PQconninfoParse makes of the inputs below.
+"""Writes libpq's own answers to the inputs below: how it parses (corpus.json), which values it refuses
+when it connects (checks.json), which password it finds in a password file (passwords.json).
 
     python3 -m venv venv && venv/bin/pip install 'psycopg[binary]'
     venv/bin/python crates/pgmoor/tests/conninfo/generate.py
 
-The committed file is from libpq 18.6. Add inputs here, never answers there.
+The committed files are from libpq 18.6. Add inputs here, never answers in the files.
 """
 
 import json
+import os
 import pathlib
+import tempfile
 
 from psycopg import Error, pq
 
@@ -75,7 +78,76 @@ INPUTS = [
 ]
 
 
-def answer(text: str) -> dict:
+# Values that libpq checks when it connects, each next to host=127.0.0.1 unless it names a host itself.
+CHECKS = [
+    "", "port=0", "port=1", "port=65535", "port=65536", "port=-1", "port=x", "port=5432x", "port=' 7 '", "port=''",
+    "port=1,2", "port=,", "host=127.0.0.1,127.0.0.2 port=1,2", "host=127.0.0.1,127.0.0.2 port=1",
+    "host=127.0.0.1,127.0.0.2 port=1,2,3", "host=127.0.0.1,127.0.0.2 port=,1", "hostaddr=127.0.0.1",
+    "hostaddr=127.0.0.1,127.0.0.2", "host=a,b hostaddr=127.0.0.1,127.0.0.2", "hostaddr=nonsense", "hostaddr=''",
+    "sslmode=disable", "sslmode=allow", "sslmode=prefer", "sslmode=require", "sslmode=verify-ca", "sslmode=verify-full",
+    "sslmode=x", "sslmode=''", "sslmode=REQUIRE", "sslmode=no-verify", "sslrootcert=system",
+    "sslrootcert=system sslmode=verify-full", "sslrootcert=system sslmode=verify-ca",
+    "sslrootcert=system sslmode=require", "sslrootcert=system sslmode=disable", "sslrootcert=SYSTEM",
+    "sslnegotiation=postgres", "sslnegotiation=direct", "sslnegotiation=direct sslmode=prefer",
+    "sslnegotiation=direct sslmode=require", "sslnegotiation=direct sslrootcert=system", "sslnegotiation=x",
+    "sslnegotiation=requiredirect", "sslcertmode=disable", "sslcertmode=allow", "sslcertmode=require", "sslcertmode=x",
+    "sslsni=0", "sslsni=1", "sslsni=2", "sslsni=x", "sslcompression=0", "sslcompression=1", "sslcompression=x",
+    "ssl_min_protocol_version=TLSv1.2", "ssl_min_protocol_version=tlsv1.3", "ssl_min_protocol_version=TLSv1",
+    "ssl_min_protocol_version=x", "ssl_min_protocol_version=''", "ssl_max_protocol_version=TLSv1.3",
+    "ssl_max_protocol_version=TLSv1.1", "ssl_min_protocol_version=TLSv1.3 ssl_max_protocol_version=TLSv1.2",
+    "channel_binding=disable", "channel_binding=prefer", "channel_binding=require", "channel_binding=x",
+    "channel_binding=require sslmode=disable", "require_auth=scram-sha-256", "require_auth=md5,password",
+    "require_auth=!md5", "require_auth=!md5,!password", "require_auth=md5,!password", "require_auth=md5,md5",
+    "require_auth=x", "require_auth=none", "require_auth=!none", "require_auth=gss", "require_auth=oauth",
+    "require_auth=md5,", "require_auth=MD5", "require_auth='md5, password'", "target_session_attrs=any",
+    "target_session_attrs=read-write", "target_session_attrs=read-only", "target_session_attrs=primary",
+    "target_session_attrs=standby", "target_session_attrs=prefer-standby", "target_session_attrs=x",
+    "load_balance_hosts=disable", "load_balance_hosts=random", "load_balance_hosts=x", "connect_timeout=10",
+    "connect_timeout=0", "connect_timeout=-1", "connect_timeout=' 5 '", "connect_timeout=x", "connect_timeout=5s",
+    "connect_timeout=1.5", "connect_timeout=99999999999", "keepalives=0", "keepalives=1", "keepalives=2", "keepalives=x",
+    "gssencmode=disable", "gssencmode=prefer", "gssencmode=require", "gssencmode=x", "client_encoding=auto",
+    "client_encoding=UTF8", "min_protocol_version=3.0", "min_protocol_version=3.2", "min_protocol_version=latest",
+    "min_protocol_version=3.1", "max_protocol_version=3.0", "max_protocol_version=latest", "max_protocol_version=4.0",
+    "min_protocol_version=3.2 max_protocol_version=3.0", "scram_client_key=AAAA",
+    "scram_client_key=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", "scram_client_key=*", "replication=database",
+    "service=none", "requirepeer=postgres", "krbsrvname=x",
+]
+
+PASSFILE = """\
+# db.example:5432:app:app:in a comment
+ # db.example:5432:app:app:not a comment
+db.example:5432:app:app:exact
+db.example:5432:*:app:any database\r
+*:6432:*:*:any but the port
+c\\:olon:5432:back\\\\slash:us\\er:p\\:a\\\\ss\\w
+::1:5432:app:app:bare ipv6
+2001\\:db8\\:\\:1:5432:app:app:escaped ipv6
+localhost:5432:app:app:local:trailing
+short:5432:app
+empty:5432:app:app:
+empty:5432:app:app:second
+/run/pg:5432:app:app:socket
+end:5432:app:app:back\\
+*:*:*:st\\*r:star
+*:*:*:*x:no star
+127.0.0.9:5432:app:app:address
+*:*:*:last:l\u00e4st"""
+
+LOOKUPS = [
+    ("db.example", "5432", "app", "app"), ("db.example", "5432", "other", "app"), ("db.example", "6432", "app", "app"),
+    ("db.example", "5433", "app", "app"), ("c:olon", "5432", "back\\slash", "user"), ("::1", "5432", "app", "app"),
+    ("2001:db8::1", "5432", "app", "app"), ("", "5432", "app", "app"), ("short", "5432", "app", "app"),
+    ("empty", "5432", "app", "app"), ("/run/pg", "5432", "app", "app"), ("/var/run/postgresql", "5432", "app", "app"),
+    ("end", "5432", "app", "app"), ("x", "1", "y", "st*r"), ("x", "1", "y", "*x"), ("x", "1", "y", "zx"),
+    ("127.0.0.9", "5432", "app", "app"), ("anything", "1", "at", "last"), ("localhost", "5432", "app", "app"),
+]
+
+
+def quote(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def parsed(text: str) -> dict:
     try:
         options = pq.Conninfo.parse(text.encode())
     except Error as error:
@@ -84,12 +156,41 @@ def answer(text: str) -> dict:
     return {"input": text, "values": values}
 
 
-def main() -> None:
-    answers = [answer(text) for text in INPUTS]
+def checked(text: str) -> dict:
+    """What libpq says about the values before it sends a byte."""
+    address = text if "host=" in text or "hostaddr=" in text else f"host=127.0.0.1 {text}".strip()
+    conn = pq.PGconn.connect_start(address.encode())
+    message = conn.get_error_message().strip() if conn.status == pq.ConnStatus.BAD else ""
+    conn.finish()
+    about_network = message.startswith("connection to server") or "could not translate host name" in message
+    return {"input": address, "error": None if about_network or not message else message}
+
+
+def looked_up(path: str, host: str, port: str, database: str, user: str) -> dict:
+    address = f"host={quote(host)} port={port} dbname={quote(database)} user={quote(user)} passfile={quote(path)}"
+    conn = pq.PGconn.connect_start(address.encode())
+    password = conn.password.decode()
+    conn.finish()
+    return {"host": host, "port": int(port), "database": database, "user": user, "password": password or None}
+
+
+def write(name: str, answers: list[dict]) -> None:
     lines = ",\n".join(json.dumps(a, ensure_ascii=False, sort_keys=True) for a in answers)
-    path = pathlib.Path(__file__).with_name("corpus.json")
+    path = pathlib.Path(__file__).with_name(name)
     path.write_text(f"[\n{lines}\n]\n")
     print(f"{len(answers)} answers of libpq {pq.version()} in {path}")
+
+
+def main() -> None:
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
+    write("corpus.json", [parsed(text) for text in INPUTS])
+    write("checks.json", [checked(text) for text in CHECKS])
+    pathlib.Path(__file__).with_name("passfile").write_text(PASSFILE)
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write(PASSFILE)
+        file.flush()
+        write("passwords.json", [looked_up(file.name, *lookup) for lookup in LOOKUPS])
 
 
 main()

@@ -1,10 +1,10 @@
 //! Addresses are read as libpq reads them, but for the differences listed here with their reasons.
 //!
-//! `corpus.json` holds libpq's own answers; `generate.py` made it.
+//! The JSON files hold libpq's own answers; `generate.py` made them.
 
 use std::collections::BTreeMap;
 
-use pgmoor::endpoint::ConnectionString;
+use pgmoor::endpoint::{ConnectionString, Endpoint, Host, passfile};
 
 #[derive(serde::Deserialize)]
 struct Answer {
@@ -66,6 +66,58 @@ const DIFFERENCES: &[(&str, &str)] = &[
     ("u:p@h:5432/d", SCHEMELESS),
     ("u:p@h/d?sslmode=require", SCHEMELESS),
 ];
+
+const EMPTY: &str = "an empty value is what an unset variable leaves behind: the default";
+const EARLY: &str = "libpq ignores what it does not understand here";
+const LATER: &str = "libpq refuses it too, after the connection has begun";
+
+/// Values that we judge otherwise on purpose.
+const OTHER_VALUES: &[(&str, &str)] = &[
+    ("host=127.0.0.1 sslmode=''", EMPTY),
+    (
+        "host=127.0.0.1 sslmode=no-verify",
+        "node-postgres' word for TLS without verification, translated with a notice",
+    ),
+    ("host=127.0.0.1 sslsni=2", EARLY),
+    ("host=127.0.0.1 sslsni=x", EARLY),
+    ("host=127.0.0.1 sslcompression=x", EARLY),
+    (
+        "host=127.0.0.1 channel_binding=require sslmode=disable",
+        "it could never log in",
+    ),
+    (
+        "host=127.0.0.1 require_auth=gss",
+        "no such login is supported, so it could never log in",
+    ),
+    (
+        "host=127.0.0.1 require_auth=oauth",
+        "no such login is supported, so it could never log in",
+    ),
+    ("host=127.0.0.1 connect_timeout=x", LATER),
+    ("host=127.0.0.1 connect_timeout=5s", LATER),
+    ("host=127.0.0.1 connect_timeout=1.5", LATER),
+    ("host=127.0.0.1 connect_timeout=99999999999", LATER),
+    ("host=127.0.0.1 keepalives=x", LATER),
+    (
+        "host=127.0.0.1 scram_client_key=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+        "without the server's key the server could not be verified",
+    ),
+];
+
+#[derive(serde::Deserialize)]
+struct Check {
+    input: String,
+    error: Option<String>,
+}
+
+#[derive(serde::Deserialize)]
+struct Lookup {
+    host: String,
+    port: u16,
+    database: String,
+    user: String,
+    password: Option<String>,
+}
 
 fn corpus() -> Vec<Answer> {
     serde_json::from_str(include_str!("corpus.json")).expect("the committed corpus is JSON")
@@ -129,5 +181,59 @@ fn every_listed_difference_exists() {
             !agrees(answer),
             "{input:?} is read as libpq reads it, so this is no difference: {reason}"
         );
+    }
+}
+
+#[test]
+fn values_are_refused_where_libpq_refuses_them_but_for_the_listed_differences() {
+    let checks: Vec<Check> =
+        serde_json::from_str(include_str!("checks.json")).expect("the committed file is JSON");
+    let listed = |input: &str| OTHER_VALUES.iter().any(|(known, _)| *known == input);
+    let agrees = |check: &Check| Endpoint::parse(&check.input).is_err() == check.error.is_some();
+
+    let unexpected: Vec<String> = checks
+        .iter()
+        .filter(|check| agrees(check) == listed(&check.input))
+        .map(|check| {
+            let ours = Endpoint::parse(&check.input)
+                .map(|endpoint| endpoint.to_string())
+                .map_err(|error| error.to_string());
+            format!(
+                "{:?}\n  libpq: {:?}\n  ours:  {ours:?}",
+                check.input, check.error
+            )
+        })
+        .collect();
+
+    assert!(
+        unexpected.is_empty(),
+        "{} differ, or are listed and do not:\n{}",
+        unexpected.len(),
+        unexpected.join("\n")
+    );
+}
+
+#[test]
+fn a_password_file_gives_the_password_that_libpq_finds() {
+    let contents = include_str!("passfile");
+    let lookups: Vec<Lookup> =
+        serde_json::from_str(include_str!("passwords.json")).expect("the committed file is JSON");
+
+    for Lookup {
+        host,
+        port,
+        database,
+        user,
+        password,
+    } in lookups
+    {
+        let server = if host.starts_with('/') {
+            Host::socket(&host, port)
+        } else {
+            Host::tcp(&host, port)
+        };
+        let found = passfile::lookup(contents, &server.passfile_name(), port, &database, &user);
+        let found = found.map(|password| password.expose().clone());
+        assert_eq!(found, password, "{host}:{port}:{database}:{user}");
     }
 }
