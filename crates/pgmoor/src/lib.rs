@@ -16,6 +16,8 @@ pub mod stream;
 
 pub mod credential;
 
+pub mod connector;
+
 pub mod bundled;
 
 pub use pgmoor_wire::Secret;

@@ -4,30 +4,12 @@ use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 
-use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
+use rustls::{ClientConfig, ClientConnection, Connection, ServerConnection};
 use rustls_pki_types::ServerName;
 
 use super::Stream;
 use super::session::Session;
-
-/// How TLS is accepted: the configuration, and what channel binding needs to know of it.
-#[derive(Debug, Clone)]
-pub struct Acceptor {
-    /// The configuration with our certificate.
-    pub config: Arc<ServerConfig>,
-    /// [`server_end_point`](crate::tls::server_end_point) of our certificate; `None` offers no
-    /// channel binding.
-    pub end_point: Option<Arc<[u8]>>,
-}
-
-impl From<Arc<ServerConfig>> for Acceptor {
-    fn from(config: Arc<ServerConfig>) -> Self {
-        Self {
-            config,
-            end_point: None,
-        }
-    }
-}
+use crate::tls::Acceptor;
 
 impl Stream {
     /// Accepts TLS as the server, from a stream on which the `SSLRequest` is answered, or whose

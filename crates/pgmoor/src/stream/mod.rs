@@ -36,8 +36,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::net::{TcpStream, UnixStream};
 
+pub use crate::tls::Acceptor;
 use crate::tls::TlsInfo;
-pub use handshake::Acceptor;
 pub use options::KeepAlive;
 pub use peer::Peer;
 use session::Session;

@@ -1,0 +1,447 @@
+//! Why there is no server connection.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pgmoor_wire::SqlState;
+use pgmoor_wire::scram::ScramError;
+
+use super::report::ServerReport;
+use crate::credential::CredentialError;
+use crate::error::{ErrorKind, Side};
+use crate::tls::TlsError;
+
+/// How far a connection had come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stage {
+    /// Finding the host's addresses.
+    Dns,
+    /// Connecting the socket.
+    Tcp,
+    /// Agreeing on TLS.
+    Tls,
+    /// Logging in.
+    Auth,
+    /// Between the login and the server being ready.
+    Startup,
+    /// Asking a connection what sort of server it is on.
+    Target,
+    /// Sending a cancel request.
+    Cancel,
+}
+
+impl Stage {
+    /// What is done in this stage, as a verb phrase.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dns => "resolve",
+            Self::Tcp => "connect",
+            Self::Tls => "agree on TLS",
+            Self::Auth => "log in",
+            Self::Startup => "start a session",
+            Self::Target => "ask for the server's role",
+            Self::Cancel => "cancel",
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why there is no server connection. `server` is the host and address that was tried.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The host's name has no address.
+    #[error("cannot resolve host \"{host}\"")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// Why.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// The socket did not connect.
+    #[error("cannot connect to {server}")]
+    Connect {
+        /// Where to.
+        server: String,
+        /// Why.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// It took too long.
+    #[error("no answer from {server} within {waited:?} (while trying to {stage})")]
+    Timeout {
+        /// From whom.
+        server: String,
+        /// At what.
+        stage: Stage,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// The connection broke.
+    #[error("connection to {server} was lost while trying to {stage}")]
+    Lost {
+        /// To whom.
+        server: String,
+        /// At what.
+        stage: Stage,
+        /// Why.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// The socket's server runs as another user than `requirepeer` says.
+    #[error("{server} is run by uid {found}, not by \"{wanted}\" (requirepeer)")]
+    WrongPeer {
+        /// The socket.
+        server: String,
+        /// The user it should be.
+        wanted: String,
+        /// The user it is.
+        found: u32,
+    },
+    /// The TLS settings cannot be used.
+    #[error("cannot set up TLS for {server}")]
+    TlsSetup {
+        /// For whom.
+        server: String,
+        /// Why.
+        #[source]
+        source: Arc<TlsError>,
+    },
+    /// The server speaks no TLS.
+    #[error("{server} does not speak TLS, and sslmode={mode} demands it")]
+    TlsRefused {
+        /// Which.
+        server: String,
+        /// The `sslmode`.
+        mode: &'static str,
+    },
+    /// The answer to the request for TLS was an error, which anybody could have sent.
+    #[error("{server} answered the request for TLS with an error")]
+    TlsErrorAnswer {
+        /// Which.
+        server: String,
+    },
+    /// Bytes arrived before TLS that nobody vouches for.
+    #[error("{server} sent bytes before TLS began: somebody may be in between")]
+    BytesBeforeTls {
+        /// Which.
+        server: String,
+    },
+    /// The TLS handshake failed.
+    #[error("TLS with {server} failed")]
+    TlsHandshake {
+        /// With whom.
+        server: String,
+        /// Why; a [`rustls::Error`] is inside where it is TLS's own.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// TLS began directly, and the server did not agree that PostgreSQL follows.
+    #[error("{server} did not confirm the protocol \"postgresql\" for direct TLS")]
+    NoAlpn {
+        /// Which.
+        server: String,
+    },
+    /// The server did not ask for the client certificate that it must ask for.
+    #[error("{server} did not ask for a client certificate (sslcertmode=require)")]
+    CertificateNotAsked {
+        /// Which.
+        server: String,
+    },
+    /// There is no credential.
+    #[error("no credential for {server} as \"{user}\"")]
+    Credential {
+        /// For whom.
+        server: String,
+        /// As whom.
+        user: String,
+        /// Why.
+        #[source]
+        source: CredentialError,
+    },
+    /// The server asks for a password, and there is none.
+    #[error("{server} asks for a password ({method}) of \"{user}\", and there is none")]
+    NoPassword {
+        /// Which.
+        server: String,
+        /// As whom.
+        user: String,
+        /// How it asks.
+        method: &'static str,
+    },
+    /// The server asks for a login that settings forbid, or that cannot be done with what we have.
+    #[error("{server} {asks}, which {refused}")]
+    AuthMethod {
+        /// Which.
+        server: String,
+        /// What it does.
+        asks: String,
+        /// Why that is refused, as the end of a sentence.
+        refused: String,
+    },
+    /// The SCRAM exchange failed.
+    #[error("login at {server} as \"{user}\" failed")]
+    Scram {
+        /// Where.
+        server: String,
+        /// As whom.
+        user: String,
+        /// Why.
+        #[source]
+        source: ScramError,
+    },
+    /// The server answered with an error.
+    #[error("{server} rejected the {} as \"{user}\"", if matches!(.stage, Stage::Auth) { "login" } else { "session" })]
+    Server {
+        /// Which.
+        server: String,
+        /// As whom.
+        user: String,
+        /// At what.
+        stage: Stage,
+        /// What it said.
+        #[source]
+        source: Box<ServerReport>,
+    },
+    /// What came is not PostgreSQL's protocol.
+    #[error("{server} broke the protocol while trying to {stage}: {problem}")]
+    Protocol {
+        /// Who.
+        server: String,
+        /// At what.
+        stage: Stage,
+        /// How.
+        problem: String,
+    },
+    /// A startup parameter cannot be sent.
+    #[error("cannot send startup parameters: {problem}")]
+    Startup {
+        /// Why.
+        problem: String,
+    },
+    /// The server is not of the sort that `target_session_attrs` wants.
+    #[error("{server} is {found}, and target_session_attrs={wanted}")]
+    WrongServer {
+        /// Which.
+        server: String,
+        /// What is wanted.
+        wanted: &'static str,
+        /// What it is.
+        found: &'static str,
+    },
+    /// The session has no cancel key.
+    #[error("{server} gave no key to cancel with")]
+    NoCancelKey {
+        /// Who.
+        server: String,
+    },
+    /// Several were tried, and none would do.
+    #[error("none of {} attempts succeeded: {}", .attempts.len(), list(.attempts))]
+    All {
+        /// How each of them failed, in the order tried.
+        attempts: Vec<ConnectError>,
+    },
+}
+
+fn list(attempts: &[ConnectError]) -> String {
+    let each: Vec<String> = attempts.iter().map(one_line).collect();
+    each.join("; ")
+}
+
+/// An error and its causes in one line.
+fn one_line(error: &ConnectError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+impl ConnectError {
+    /// What kind of error it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Resolve { .. } => ErrorKind::Dns,
+            Self::Connect { .. } | Self::Lost { .. } => ErrorKind::Network,
+            Self::Timeout { .. } => ErrorKind::Timeout,
+            Self::TlsSetup { source, .. } => source.kind(),
+            Self::TlsRefused { .. }
+            | Self::TlsErrorAnswer { .. }
+            | Self::BytesBeforeTls { .. }
+            | Self::TlsHandshake { .. }
+            | Self::NoAlpn { .. }
+            | Self::CertificateNotAsked { .. } => ErrorKind::Tls,
+            Self::Credential { source, .. } => source.kind(),
+            Self::NoPassword { .. } | Self::Startup { .. } => ErrorKind::Configuration,
+            Self::WrongPeer { .. } | Self::AuthMethod { .. } | Self::Scram { .. } => {
+                ErrorKind::Authentication
+            }
+            Self::Server { source, .. } if source.is_login_failure() => ErrorKind::Authentication,
+            Self::Server { .. } => ErrorKind::Server,
+            Self::Protocol { .. } | Self::NoCancelKey { .. } => ErrorKind::Protocol,
+            Self::WrongServer { .. } => ErrorKind::WrongServer,
+            Self::All { .. } => self.most_telling().map_or(ErrorKind::Network, Self::kind),
+        }
+    }
+
+    /// On whose side the cause lies.
+    pub fn side(&self) -> Side {
+        match self.kind() {
+            ErrorKind::Configuration | ErrorKind::Credential => Side::Here,
+            ErrorKind::Dns | ErrorKind::Network | ErrorKind::Timeout => Side::Network,
+            ErrorKind::Tls
+            | ErrorKind::Authentication
+            | ErrorKind::Server
+            | ErrorKind::WrongServer
+            | ErrorKind::Protocol => Side::Server,
+        }
+    }
+
+    /// How far the connection had come.
+    pub fn stage(&self) -> Stage {
+        match self {
+            Self::Resolve { .. } => Stage::Dns,
+            Self::Connect { .. } | Self::WrongPeer { .. } => Stage::Tcp,
+            Self::TlsSetup { .. }
+            | Self::TlsRefused { .. }
+            | Self::TlsErrorAnswer { .. }
+            | Self::BytesBeforeTls { .. }
+            | Self::TlsHandshake { .. }
+            | Self::NoAlpn { .. }
+            | Self::CertificateNotAsked { .. } => Stage::Tls,
+            Self::Credential { .. }
+            | Self::NoPassword { .. }
+            | Self::AuthMethod { .. }
+            | Self::Scram { .. } => Stage::Auth,
+            Self::Startup { .. } => Stage::Startup,
+            Self::WrongServer { .. } => Stage::Target,
+            Self::NoCancelKey { .. } => Stage::Cancel,
+            Self::Timeout { stage, .. }
+            | Self::Lost { stage, .. }
+            | Self::Server { stage, .. }
+            | Self::Protocol { stage, .. } => *stage,
+            Self::All { .. } => self.most_telling().map_or(Stage::Tcp, Self::stage),
+        }
+    }
+
+    /// Whether the same attempt can succeed later without anybody changing a setting.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Resolve { .. }
+            | Self::Connect { .. }
+            | Self::Timeout { .. }
+            | Self::Lost { .. }
+            | Self::TlsErrorAnswer { .. }
+            | Self::WrongServer { .. } => true,
+            Self::TlsSetup { source, .. } => source.is_retryable(),
+            Self::Credential { source, .. } => source.is_retryable(),
+            Self::Server { source, .. } => source.is_transient(),
+            Self::WrongPeer { .. }
+            | Self::TlsRefused { .. }
+            | Self::BytesBeforeTls { .. }
+            | Self::TlsHandshake { .. }
+            | Self::NoAlpn { .. }
+            | Self::CertificateNotAsked { .. }
+            | Self::NoPassword { .. }
+            | Self::AuthMethod { .. }
+            | Self::Scram { .. }
+            | Self::Protocol { .. }
+            | Self::Startup { .. }
+            | Self::NoCancelKey { .. } => false,
+            Self::All { attempts } => attempts.iter().any(Self::is_retryable),
+        }
+    }
+
+    /// The code for whoever waits for this connection: the server's own where it sent one.
+    pub fn sqlstate(&self) -> SqlState {
+        match self {
+            Self::Server { source, .. } => source.sqlstate.unwrap_or(SqlState::CONNECTION_FAILURE),
+            Self::Scram { source, .. } => source.sqlstate(),
+            Self::Lost { .. } => SqlState::CONNECTION_FAILURE,
+            Self::Resolve { .. }
+            | Self::Connect { .. }
+            | Self::Timeout { .. }
+            | Self::TlsSetup { .. }
+            | Self::TlsRefused { .. }
+            | Self::TlsErrorAnswer { .. }
+            | Self::BytesBeforeTls { .. }
+            | Self::TlsHandshake { .. }
+            | Self::NoAlpn { .. }
+            | Self::CertificateNotAsked { .. }
+            | Self::WrongServer { .. } => SqlState::SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+            Self::WrongPeer { .. }
+            | Self::Credential { .. }
+            | Self::NoPassword { .. }
+            | Self::AuthMethod { .. } => SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+            Self::Protocol { .. } => SqlState::PROTOCOL_VIOLATION,
+            Self::Startup { .. } => SqlState::INVALID_PARAMETER_VALUE,
+            Self::NoCancelKey { .. } => SqlState::FEATURE_NOT_SUPPORTED,
+            Self::All { .. } => self.most_telling().map_or(
+                SqlState::SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+                Self::sqlstate,
+            ),
+        }
+    }
+
+    /// What the server said, where it sent an error.
+    pub fn report(&self) -> Option<&ServerReport> {
+        match self {
+            Self::Server { source, .. } => Some(source),
+            Self::All { .. } => self.most_telling().and_then(Self::report),
+            _ => None,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        super::hint::of(self)
+    }
+
+    /// Of several attempts the one that came farthest.
+    pub(super) fn most_telling(&self) -> Option<&Self> {
+        match self {
+            // Reversed, because of equals the last is taken.
+            Self::All { attempts } => attempts.iter().rev().max_by_key(|error| error.stage()),
+            _ => None,
+        }
+    }
+
+    /// Whether another host may be tried: this one cannot be reached, or cannot serve now.
+    pub(super) fn lets_others_try(&self) -> bool {
+        match self {
+            Self::Resolve { .. }
+            | Self::Connect { .. }
+            | Self::Timeout { .. }
+            | Self::Lost { .. }
+            | Self::TlsErrorAnswer { .. }
+            | Self::WrongServer { .. } => true,
+            Self::Server { source, .. } => source.is_transient(),
+            Self::WrongPeer { .. }
+            | Self::TlsSetup { .. }
+            | Self::TlsRefused { .. }
+            | Self::BytesBeforeTls { .. }
+            | Self::TlsHandshake { .. }
+            | Self::NoAlpn { .. }
+            | Self::CertificateNotAsked { .. }
+            | Self::Credential { .. }
+            | Self::NoPassword { .. }
+            | Self::AuthMethod { .. }
+            | Self::Scram { .. }
+            | Self::Protocol { .. }
+            | Self::Startup { .. }
+            | Self::NoCancelKey { .. }
+            | Self::All { .. } => false,
+        }
+    }
+}

@@ -1,0 +1,470 @@
+//! From an [`Endpoint`] to one trusted, authenticated server connection.
+//!
+//! ```text
+//! hosts -> addresses -> socket -> TLS -> login -> right sort of server?  -> Connection
+//!   ^          ^                   |        |             |
+//!   |          |                   |        +- 28P01: the credential once more
+//!   |          +- next address     +- next method that sslmode allows
+//!   +- next host  <----------------------------------------+
+//! ```
+//!
+//! It keeps no connections: that is the pool's work.
+
+mod auth;
+mod cancel;
+mod channel;
+mod dial;
+mod error;
+mod hint;
+mod identity;
+mod login;
+mod order;
+mod report;
+mod secure;
+mod site;
+mod target;
+mod version;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::credential::CredentialProvider;
+use crate::endpoint::{Endpoint, Host, LoadBalanceHosts, ProtocolVersion};
+use crate::stream::{KeepAlive, Stream};
+use crate::tls::ClientTls;
+use auth::Policy;
+pub use cancel::CancelTarget;
+use dial::Address;
+pub use error::{ConnectError, Stage};
+use identity::Identity;
+use login::{Failure, Request, Session};
+pub use report::ServerReport;
+use secure::Encryption;
+use site::Site;
+use target::Wanted;
+
+/// Connects to the servers of one endpoint.
+#[derive(Debug, Clone)]
+pub struct Connector {
+    endpoint: Arc<Endpoint>,
+    credential: Arc<dyn CredentialProvider>,
+    tls: Arc<ClientTls>,
+    keepalive: KeepAlive,
+    user: String,
+}
+
+/// Whom to log in as, and how to prove it.
+#[derive(Debug, Clone)]
+pub enum Login<'a> {
+    /// As the endpoint's own user, with its credential.
+    Endpoint,
+    /// As somebody whose password is known.
+    Password {
+        /// Who.
+        user: &'a str,
+        /// The password.
+        password: pgmoor_wire::Secret<String>,
+    },
+    /// As somebody who proved knowledge of the password to us by SCRAM.
+    ScramKeys {
+        /// Who.
+        user: &'a str,
+        /// What proves the user to the server.
+        client_key: pgmoor_wire::scram::Key,
+        /// What proves the server to us.
+        server_key: pgmoor_wire::scram::Key,
+    },
+}
+
+/// A session that is ready for its first query.
+#[derive(Debug)]
+pub struct Connection {
+    /// The bytes.
+    pub stream: Stream,
+    /// The settings that the server reported, the last value of each.
+    pub parameters: Vec<(String, String)>,
+    /// What cancels the session.
+    pub key: Option<(i32, Vec<u8>)>,
+    /// Where to.
+    pub cancel: CancelTarget,
+    /// Bytes that came behind the first ReadyForQuery; almost always none.
+    pub leftover: Vec<u8>,
+    /// As PostgreSQL counts: `150004` is 15.4, `90624` is 9.6.24; 0 when it is not told.
+    pub server_version: u32,
+    /// The minor version of protocol 3 that was agreed on.
+    pub protocol_minor: u16,
+    /// As whom the session runs.
+    pub user: String,
+    /// The database it is on, as asked for.
+    pub database: String,
+    /// Host and address, for people.
+    pub server: String,
+}
+
+impl Connector {
+    /// Connects to `endpoint` with what `credential` supplies; libpq's default files are looked
+    /// for in the home directory.
+    ///
+    /// Where the provider supplies no secret, the endpoint's own password is used.
+    ///
+    /// # Errors
+    /// [`ConnectError::Startup`] when the endpoint names no user and the operating system neither.
+    pub fn new(
+        endpoint: Endpoint,
+        credential: Arc<dyn CredentialProvider>,
+    ) -> Result<Self, ConnectError> {
+        Self::with_home(endpoint, credential, std::env::home_dir().as_deref())
+    }
+
+    /// [`new`](Self::new) with libpq's default files below another directory, or without them.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_home(
+        endpoint: Endpoint,
+        credential: Arc<dyn CredentialProvider>,
+        home: Option<&Path>,
+    ) -> Result<Self, ConnectError> {
+        let user = match &endpoint.user {
+            Some(user) => user.clone(),
+            None => whoami::username().map_err(|error| ConnectError::Startup {
+                problem: format!(
+                    "the endpoint names no user, and this process has no name: {error}"
+                ),
+            })?,
+        };
+        let keepalives = endpoint.keepalives;
+        Ok(Self {
+            tls: Arc::new(ClientTls::new(endpoint.tls.clone(), home)),
+            keepalive: KeepAlive {
+                enabled: keepalives.enabled,
+                idle: keepalives.idle,
+                interval: keepalives.interval,
+                count: keepalives.count,
+                user_timeout: endpoint.tcp_user_timeout,
+            },
+            endpoint: Arc::new(endpoint),
+            credential,
+            user,
+        })
+    }
+
+    /// The endpoint.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The user that [`Login::Endpoint`] logs in as, unless the credential names another.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// Connects, until `deadline` at the latest.
+    ///
+    /// `database` is the endpoint's when none is given. `parameters` are added to the endpoint's
+    /// own startup parameters and win over them; `options` of both are joined.
+    ///
+    /// Cancel safe: dropping the future closes whatever was open.
+    ///
+    /// # Errors
+    /// [`ConnectError`]; [`ConnectError::All`] when several attempts failed.
+    pub async fn connect(
+        &self,
+        login: Login<'_>,
+        database: Option<&str>,
+        parameters: &[(String, String)],
+        deadline: impl Into<Instant>,
+    ) -> Result<Connection, ConnectError> {
+        let wish = Wish {
+            login: &login,
+            database,
+            parameters,
+            deadline: deadline.into(),
+        };
+        let mut failures = Vec::new();
+        for wanted in target::passes(self.endpoint.target_session_attrs) {
+            for host in order::of(&self.endpoint.hosts, self.shuffles()) {
+                match self.connect_host(host, &wish, *wanted, &mut failures).await {
+                    Some(connection) => return Ok(connection),
+                    None if failures.last().is_some_and(|last| !last.lets_others_try()) => {
+                        return Err(conclude(failures));
+                    }
+                    None if Instant::now() >= wish.deadline => return Err(conclude(failures)),
+                    None => {}
+                }
+            }
+        }
+        Err(conclude(failures))
+    }
+
+    fn shuffles(&self) -> bool {
+        self.endpoint.load_balance_hosts == LoadBalanceHosts::Random
+    }
+
+    /// Tries the addresses of a host one after the other.
+    async fn connect_host(
+        &self,
+        host: &Host,
+        wish: &Wish<'_>,
+        wanted: Wanted,
+        failures: &mut Vec<ConnectError>,
+    ) -> Option<Connection> {
+        let site = Site::new(host.to_string(), self.deadline(wish));
+        let addresses = match dial::resolve(host, &site).await {
+            Ok(addresses) => addresses,
+            Err(error) => {
+                failures.push(error);
+                return None;
+            }
+        };
+        for address in order::of(&addresses, self.shuffles()) {
+            match self.connect_address(host, address, wish, wanted).await {
+                Ok(connection) => return Some(connection),
+                Err(error) => {
+                    let others = error.lets_others_try();
+                    failures.push(error);
+                    if !others || Instant::now() >= wish.deadline {
+                        return None;
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Connects to one address; when the server rejects the credential and its provider has
+    /// another by now, once more with that.
+    async fn connect_address(
+        &self,
+        host: &Host,
+        address: &Address,
+        wish: &Wish<'_>,
+        wanted: Wanted,
+    ) -> Result<Connection, ConnectError> {
+        let site = Site::new(address.describe(host), self.deadline(wish));
+        let place = Place {
+            host,
+            address,
+            wanted,
+            site: &site,
+        };
+        let identity = self.identify(host, wish, &site).await?;
+        let rejected = match self.open(&place, wish, &identity).await {
+            Err(failure) if failure.answered && is_rejection(&failure.error) => failure,
+            outcome => return outcome.map_err(|failure| failure.error),
+        };
+        let Some(supplied) = &identity.supplied else {
+            return Err(rejected.error);
+        };
+        self.credential.invalidate(supplied);
+        match self.identify(host, wish, &site).await {
+            Ok(renewed) if renewed.differs_from(supplied) => {
+                tracing::info!(server = %site.server, "credential was renewed after the server rejected it");
+                let again = self.open(&place, wish, &renewed).await;
+                again.map_err(|failure| failure.error)
+            }
+            // The same again would only count against the user; and why there is no other one
+            // says less than why this one is bad.
+            _ => Err(rejected.error),
+        }
+    }
+
+    async fn identify(
+        &self,
+        host: &Host,
+        wish: &Wish<'_>,
+        site: &Site,
+    ) -> Result<Identity, ConnectError> {
+        let database = wish.database.or(self.endpoint.dbname.as_deref());
+        let getting = identity::of(self, host, database, wish.login, site);
+        site.within(Stage::Auth, getting).await
+    }
+
+    /// Tries the methods that `sslmode` allows.
+    async fn open(
+        &self,
+        place: &Place<'_>,
+        wish: &Wish<'_>,
+        identity: &Identity,
+    ) -> Result<Connection, Failure> {
+        let tls = &self.endpoint.tls;
+        let methods = secure::methods(tls.mode, tls.negotiation, place.host.is_socket());
+        let mut failures = Vec::new();
+        for (index, encryption) in methods.iter().enumerate() {
+            let failure = match self.open_by(place, wish, identity, *encryption).await {
+                Ok(connection) => return Ok(connection),
+                Err(failure) => failure,
+            };
+            let Failure { error, answered } = failure;
+            let goes_on = index + 1 < methods.len()
+                && secure::lets_next_method_try(tls.mode, &error, answered);
+            failures.push(error);
+            if !goes_on {
+                let error = conclude(failures);
+                return Err(Failure { error, answered });
+            }
+        }
+        let error = conclude(failures);
+        let answered = false;
+        Err(Failure { error, answered })
+    }
+
+    async fn open_by(
+        &self,
+        place: &Place<'_>,
+        wish: &Wish<'_>,
+        identity: &Identity,
+        encryption: Encryption,
+    ) -> Result<Connection, Failure> {
+        let unanswered = |error| Failure {
+            error,
+            answered: false,
+        };
+        let (site, mode) = (place.site, self.endpoint.tls.mode);
+        let mut stream = dial::dial(place.address, &self.keepalive, site)
+            .await
+            .map_err(unanswered)?;
+        if let Some(wanted) = &self.endpoint.requirepeer {
+            dial::check_peer(&stream, wanted, site).map_err(unanswered)?;
+        }
+        secure::secure(&mut stream, encryption, mode, &self.tls, place.host, site)
+            .await
+            .map_err(unanswered)?;
+        let own = self.endpoint.startup();
+        let database = self.database(wish, identity);
+        let parameters = order::merge(&identity.user, database, &own, wish.parameters);
+        let request = Request {
+            user: &identity.user,
+            proof: &identity.proof,
+            policy: Policy {
+                require: &self.endpoint.require_auth,
+                binding: self.endpoint.channel_binding,
+            },
+            parameters: parameters
+                .iter()
+                .map(|(name, value)| (*name, value.as_ref()))
+                .collect(),
+            min_version: self
+                .endpoint
+                .min_protocol_version
+                .unwrap_or(ProtocolVersion::V3_0),
+            max_version: self.max_version(),
+        };
+        let mut session = login::log_in(&mut stream, site, &request).await?;
+        let setting = self.endpoint.target_session_attrs;
+        let user = &identity.user;
+        target::check(&mut stream, &mut session, place.wanted, setting, user, site)
+            .await
+            .map_err(|error| Failure {
+                error,
+                answered: true,
+            })?;
+        Ok(self.connection(
+            place,
+            stream,
+            session,
+            identity.user.clone(),
+            database.to_owned(),
+            encryption,
+        ))
+    }
+
+    /// 3.2 only where it is asked for: servers and poolers exist that close on it.
+    fn max_version(&self) -> ProtocolVersion {
+        let least = self
+            .endpoint
+            .min_protocol_version
+            .unwrap_or(ProtocolVersion::V3_0);
+        self.endpoint.max_protocol_version.unwrap_or(least)
+    }
+
+    fn database<'a>(&'a self, wish: &Wish<'a>, identity: &'a Identity) -> &'a str {
+        let configured = self.endpoint.dbname.as_deref();
+        wish.database.or(configured).unwrap_or(&identity.user)
+    }
+
+    fn connection(
+        &self,
+        place: &Place<'_>,
+        stream: Stream,
+        session: Session,
+        user: String,
+        database: String,
+        encryption: Encryption,
+    ) -> Connection {
+        let reported = session
+            .parameters
+            .iter()
+            .find(|(name, _)| name == "server_version");
+        let server_version = reported.map_or(0, |(_, text)| version::number(text));
+        let encryption = match stream.tls() {
+            Some(_) => encryption,
+            None => Encryption::Plain,
+        };
+        Connection {
+            cancel: CancelTarget {
+                host: place.host.clone(),
+                address: place.address.clone(),
+                encryption,
+                mode: self.endpoint.tls.mode,
+                tls: self.tls.clone(),
+                key: session.key.clone(),
+            },
+            stream,
+            parameters: session.parameters,
+            key: session.key,
+            leftover: session.leftover,
+            server_version,
+            protocol_minor: session.protocol_minor,
+            user,
+            database,
+            server: place.site.server.clone(),
+        }
+    }
+
+    /// Each address has `connect_timeout`, and none more than is left until the caller's deadline.
+    fn deadline(&self, wish: &Wish<'_>) -> Instant {
+        let own = self
+            .endpoint
+            .connect_timeout
+            .and_then(|timeout| Instant::now().checked_add(timeout));
+        own.map_or(wish.deadline, |own| own.min(wish.deadline))
+    }
+}
+
+/// What the caller of [`Connector::connect`] wants.
+struct Wish<'a> {
+    login: &'a Login<'a>,
+    database: Option<&'a str>,
+    parameters: &'a [(String, String)],
+    deadline: Instant,
+}
+
+/// Where an attempt is made.
+struct Place<'a> {
+    host: &'a Host,
+    address: &'a Address,
+    wanted: Wanted,
+    site: &'a Site,
+}
+
+/// Whether the server rejected what we gave as proof. 28000 is what PAM says (RDS with IAM).
+fn is_rejection(error: &ConnectError) -> bool {
+    matches!(error.report(), Some(report) if report.is_login_failure())
+}
+
+/// One failure speaks for itself.
+fn conclude(mut failures: Vec<ConnectError>) -> ConnectError {
+    match failures.pop() {
+        Some(only) if failures.is_empty() => only,
+        Some(last) => {
+            failures.push(last);
+            ConnectError::All { attempts: failures }
+        }
+        None => ConnectError::Startup {
+            problem: "the endpoint has no host".to_owned(),
+        },
+    }
+}

@@ -1,0 +1,65 @@
+//! Where and until when an attempt is made, so that errors and deadlines need no repetition.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::error::{ConnectError, Stage};
+
+/// One attempt at one address.
+#[derive(Debug)]
+pub(super) struct Site {
+    /// Host and address, for people.
+    pub(super) server: String,
+    started: Instant,
+    pub(super) deadline: Instant,
+}
+
+impl Site {
+    pub(super) fn new(server: String, deadline: Instant) -> Self {
+        Self {
+            server,
+            started: Instant::now(),
+            deadline,
+        }
+    }
+
+    /// Does `act`, or gives up at the deadline.
+    pub(super) async fn within<T>(
+        &self,
+        stage: Stage,
+        act: impl Future<Output = Result<T, ConnectError>>,
+    ) -> Result<T, ConnectError> {
+        match timeout_at(self.deadline, act).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(ConnectError::Timeout {
+                server: self.server.clone(),
+                stage,
+                waited: self.started.elapsed(),
+            }),
+        }
+    }
+
+    pub(super) fn lost(&self, stage: Stage, source: io::Error) -> ConnectError {
+        ConnectError::Lost {
+            server: self.server.clone(),
+            stage,
+            source: Arc::new(source),
+        }
+    }
+
+    pub(super) fn closed(&self, stage: Stage) -> ConnectError {
+        let why = "the server closed the connection without a word";
+        self.lost(stage, io::Error::new(io::ErrorKind::UnexpectedEof, why))
+    }
+
+    pub(super) fn protocol(&self, stage: Stage, problem: impl Into<String>) -> ConnectError {
+        ConnectError::Protocol {
+            server: self.server.clone(),
+            stage,
+            problem: problem.into(),
+        }
+    }
+}
