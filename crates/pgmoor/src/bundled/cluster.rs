@@ -1,8 +1,7 @@
 //! The data directory: what is there, and how a new one is made in one step.
 
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, lchown};
 use std::path::Path;
 use std::process::Stdio;
 
@@ -11,7 +10,7 @@ use super::child;
 use super::conf;
 use super::discover::Installation;
 use super::error::BundledError;
-use super::layout::{Layout, open_log, sync_parent};
+use super::layout::{Layout, close_to_others, open_dir, open_log, private_dir, sync_parent};
 use super::settings::KeeperCommand;
 
 /// The major version of the cluster in `data_dir`; `None` when one can be made there.
@@ -55,20 +54,7 @@ pub(crate) fn major_version(data_dir: &Path) -> Result<Option<u16>, BundledError
 ///
 /// Kubernetes opens volumes to a group (`fsGroup`), which is why the mode is set and not refused.
 pub(crate) fn take(data_dir: &Path, account: &Account) -> Result<(), BundledError> {
-    let meta = fs::metadata(data_dir).map_err(BundledError::file("look at", data_dir))?;
-    if meta.uid() != account.uid {
-        let (path, owner, expected) = (data_dir.to_owned(), meta.uid(), account.uid);
-        return Err(BundledError::ForeignOwner {
-            path,
-            owner,
-            expected,
-        });
-    }
-    if meta.mode() & 0o027 != 0 {
-        fs::set_permissions(data_dir, Permissions::from_mode(0o700))
-            .map_err(BundledError::file("set the mode of", data_dir))?;
-    }
-    Ok(())
+    close_to_others(&open_dir(data_dir)?, data_dir, account)
 }
 
 /// Makes a cluster: beside its place, and under its name only when it is whole and on disk.
@@ -80,18 +66,10 @@ pub(crate) async fn create(
 ) -> Result<(), BundledError> {
     let mut problem = String::new();
     for locale in locales(server.version.major) {
-        remove_unfinished(&layout.initializing)?;
-        let dir = &layout.initializing;
-        DirBuilder::new()
-            .mode(0o700)
-            .create(dir)
-            .map_err(BundledError::file("make the directory", dir))?;
-        if account.switch {
-            lchown(dir, Some(account.uid), Some(account.gid))
-                .map_err(BundledError::file("hand over", dir))?;
-        }
-        match initdb(dir, account, server, via, locale).await? {
-            Ok(()) => return finish(layout, account),
+        let dir = layout.new_unfinished();
+        private_dir(&dir, account)?;
+        match initdb(&dir, account, server, via, locale).await? {
+            Ok(()) => return finish(&dir, layout, account),
             Err(output) => problem = output,
         }
         // Only a locale that this system lacks is a reason to try another.
@@ -99,7 +77,7 @@ pub(crate) async fn create(
             break;
         }
     }
-    remove_unfinished(&layout.initializing)?;
+    remove_unfinished(layout);
     Err(BundledError::Initdb {
         data_dir: layout.data_dir.clone(),
         output: problem,
@@ -173,13 +151,13 @@ async fn initdb(
     Ok(Err(last.join("\n  ")))
 }
 
-fn finish(layout: &Layout, account: &Account) -> Result<(), BundledError> {
-    let conf = layout.initializing.join("postgresql.conf");
+fn finish(made: &Path, layout: &Layout, account: &Account) -> Result<(), BundledError> {
+    let conf = made.join("postgresql.conf");
     let mut file = open_log(&conf, account)?;
     file.write_all(conf::INCLUDE.as_bytes())
         .and_then(|()| file.sync_all())
         .map_err(BundledError::file("write", &conf))?;
-    fs::rename(&layout.initializing, &layout.data_dir)
+    fs::rename(made, &layout.data_dir)
         .and_then(|()| sync_parent(&layout.data_dir))
         .map_err(BundledError::file(
             "put the new cluster at",
@@ -187,21 +165,19 @@ fn finish(layout: &Layout, account: &Account) -> Result<(), BundledError> {
         ))
 }
 
-/// Removes what a start left that was killed while it made a cluster.
-fn remove_unfinished(dir: &Path) -> Result<(), BundledError> {
-    // Its initdb may still be ending, and write once more.
-    for _ in 0..50 {
-        match fs::remove_dir_all(dir) {
-            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            other => return other.map_err(BundledError::file("remove", dir)),
+/// Removes what starts left that were killed while they made a cluster.
+///
+/// It does not fail: what resists, because its `initdb` is still ending, is in nobody's way and
+/// goes at the next start.
+pub(crate) fn remove_unfinished(layout: &Layout) {
+    for dir in layout.unfinished() {
+        for _ in 0..20 {
+            match fs::remove_dir_all(&dir) {
+                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+                _ => break,
+            }
         }
     }
-    let problem = "it cannot be emptied: a program is still writing into it";
-    Err(BundledError::InTheWay {
-        path: dir.to_owned(),
-        problem,
-    })
 }
 
 #[cfg(test)]

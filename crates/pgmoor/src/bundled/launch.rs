@@ -198,6 +198,7 @@ async fn find_or_create(
     progress: &mut impl FnMut(Progress),
 ) -> Result<Installation, BundledError> {
     let data_dir = &layout.data_dir;
+    cluster::remove_unfinished(layout);
     let major = cluster::major_version(data_dir)?;
     if major.is_some() {
         cluster::take(data_dir, account)?;
@@ -237,6 +238,8 @@ async fn start_keeper(
     let mut command = Command::new(program);
     child::clean(&mut command);
     account.apply(&mut command);
+    // What a list of processes shows.
+    command.arg0("pgmoor");
     command
         .args(&settings.keeper.args)
         .current_dir("/")

@@ -3,17 +3,16 @@
 //!
 //! ```text
 //! data/               the cluster (0700)
-//! data.initializing/  a cluster in the making; gets its name when it is whole
+//! data.initializing-…  a cluster in the making; gets its name when it is whole
 //! data.run/           0700: postgresql.log, keeper.log, keeper.lock and, when the path is short
 //!                     enough for one, the sockets .s.PGSQL.5432 and keeper.sock
 //! ```
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
-use std::os::unix::fs::{
-    DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lchown,
-};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -26,12 +25,12 @@ use super::error::BundledError;
 pub(crate) const SOCKET_PORT: u16 = 5432;
 /// `sun_path` holds 108 bytes on Linux and 104 on macOS, one of them NUL; some room is left.
 const MAX_SOCKET_PATH: usize = 100;
+const UNFINISHED: &str = ".initializing-";
 
 /// The places of one bundled server, absolute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) data_dir: PathBuf,
-    pub(crate) initializing: PathBuf,
     pub(crate) run_dir: PathBuf,
     pub(crate) socket_dir: PathBuf,
 }
@@ -66,11 +65,32 @@ impl Layout {
             PathBuf::from(format!("/tmp/pgmoor-{hash}"))
         };
         Ok(Self {
-            initializing: beside(&data_dir, ".initializing"),
             data_dir,
             run_dir,
             socket_dir,
         })
+    }
+
+    /// A new name for a cluster in the making.
+    ///
+    /// Every attempt has its own: an `initdb` whose gateway was killed tidies up behind itself, and
+    /// must not find the next attempt in its place.
+    pub(crate) fn new_unfinished(&self) -> PathBuf {
+        let attempt = RandomState::new().hash_one(std::process::id());
+        beside(&self.data_dir, &format!("{UNFINISHED}{attempt:016x}"))
+    }
+
+    /// What killed starts left.
+    pub(crate) fn unfinished(&self) -> Vec<PathBuf> {
+        let prefix = beside(&self.data_dir, UNFINISHED);
+        let Some(dir) = self.data_dir.parent() else {
+            return Vec::new();
+        };
+        let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        let start = prefix.as_os_str().as_encoded_bytes();
+        paths.retain(|path| path.as_os_str().as_encoded_bytes().starts_with(start));
+        paths
     }
 
     pub(crate) fn keeper_socket(&self) -> PathBuf {
@@ -143,24 +163,50 @@ pub(crate) fn private_dir(path: &Path, account: &Account) -> Result<(), BundledE
             problem,
         });
     }
-    if meta.uid() != account.uid {
-        // Just made by root, now or by a start that was killed here.
-        if !(account.switch && meta.uid() == 0) {
-            let (owner, expected) = (meta.uid(), account.uid);
-            return Err(BundledError::ForeignOwner {
-                path: path.to_owned(),
-                owner,
-                expected,
-            });
-        }
-        lchown(path, Some(account.uid), Some(account.gid))
+    let dir = open_dir(path)?;
+    let meta = dir
+        .metadata()
+        .map_err(BundledError::file("look at", path))?;
+    // Root's own was just made, now or by a start that was killed here.
+    if account.switch && meta.uid() == 0 {
+        fchown(&dir, Some(account.uid), Some(account.gid))
             .map_err(BundledError::file("hand over", path))?;
     }
+    close_to_others(&dir, path, account)
+}
+
+/// Sets the mode 0700 of a directory of `account`, and refuses one of anyone else.
+pub(crate) fn close_to_others(
+    dir: &File,
+    path: &Path,
+    account: &Account,
+) -> Result<(), BundledError> {
+    let meta = dir
+        .metadata()
+        .map_err(BundledError::file("look at", path))?;
+    if meta.uid() != account.uid {
+        let (owner, expected) = (meta.uid(), account.uid);
+        return Err(BundledError::ForeignOwner {
+            path: path.to_owned(),
+            owner,
+            expected,
+        });
+    }
     if meta.mode() & 0o777 != 0o700 {
-        fs::set_permissions(path, Permissions::from_mode(0o700))
+        dir.set_permissions(Permissions::from_mode(0o700))
             .map_err(BundledError::file("set the mode of", path))?;
     }
     Ok(())
+}
+
+/// Opens the directory itself: what is done to it then cannot be led elsewhere by a link.
+pub(crate) fn open_dir(path: &Path) -> Result<File, BundledError> {
+    let flags = OFlags::NOFOLLOW | OFlags::DIRECTORY;
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)
+        .map_err(BundledError::file("open", path))
 }
 
 /// Opens a file of `account` for appending; 0600, links not followed.

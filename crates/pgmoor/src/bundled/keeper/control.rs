@@ -146,8 +146,11 @@ impl Keeper {
                     None => continue,
                 },
                 accepted = listener.accept() => {
-                    // An error is this connection's alone, or a lack of descriptors that passes.
-                    if let Ok((stream, _)) = accepted { connections.add(stream, false); }
+                    match accepted {
+                        Ok((stream, _)) => connections.add(stream, false),
+                        // A lack of descriptors passes; until then it would come at once again.
+                        Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+                    }
                     continue;
                 }
                 _ = terminate.recv() => Event::Terminate,

@@ -81,6 +81,9 @@ fn keep(plan: Plan) -> io::Result<()> {
     // Away from the gateway's terminal and process group: Ctrl-C is the gateway's to answer. It
     // fails when we lead a group already, which serves as well.
     let _ = rustix::process::setsid();
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::set_name(c"pgmoor-keeper");
     let first = io::stdin().as_fd().try_clone_to_owned()?;
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
