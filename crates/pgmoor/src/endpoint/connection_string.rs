@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pgmoor_wire::Secret;
 
 use super::environment::Environment;
-use super::error::EndpointError;
+use super::error::{EndpointError, shown};
 use super::foreign::{self, Foreign, Rule};
 use super::notice::Notice;
 use super::raw::{Dialect, Pair, Raw};
@@ -79,7 +79,7 @@ impl ConnectionString {
         match service::section(contents, &name)? {
             Some(section) => Ok(self.with_section(section)),
             None => Err(EndpointError::ServiceNotFound {
-                name,
+                name: shown(&name),
                 searched: None,
             }),
         }
@@ -147,7 +147,7 @@ impl ConnectionString {
             .filter(|name| !name.expose().is_empty() && !self.service_loaded)
         {
             return Err(EndpointError::ServiceNotLoaded {
-                name: name.expose().clone(),
+                name: shown(name.expose()),
             });
         }
         resolve::endpoint(self)
@@ -237,7 +237,7 @@ impl ConnectionString {
                 let millis: u64 = value.parse().map_err(|_| {
                     EndpointError::value(
                         name,
-                        format!("must be a number of milliseconds, not {value:?}"),
+                        format!("must be a number of milliseconds, not {}", shown(value)),
                     )
                 })?;
                 let seconds = millis.div_ceil(1000).to_string();
@@ -312,17 +312,11 @@ fn unknown_word(
         .map(|(theirs, _)| *theirs)
         .filter(|word| !word.is_empty())
         .collect();
-    let value = if pair.quotable {
-        format!(" {:?}", pair.value.expose())
-    } else {
-        String::new()
-    };
-    EndpointError::value(
+    let value = pair.value.expose();
+    EndpointError::value_hint(
         name,
-        format!(
-            "has the unknown value{value}; known are {}",
-            known.join(", ")
-        ),
+        format!("cannot be {}", shown(value)),
+        &format!("it is one of {}", known.join(", ")),
     )
 }
 

@@ -51,15 +51,15 @@ pub enum EndpointError {
         hint: String,
     },
     /// The address names a service, and no service file was given to look it up in.
-    #[error("service {name:?} was not looked up")]
+    #[error("service {name} was not looked up")]
     ServiceNotLoaded {
-        /// The service.
+        /// The service, in quotes.
         name: String,
     },
     /// No service file has the named service.
-    #[error("no definition of service {name:?}{}", .searched.as_ref().map(|s| format!(" in {s}")).unwrap_or_default())]
+    #[error("no definition of service {name}{}", .searched.as_ref().map(|s| format!(" in {s}")).unwrap_or_default())]
     ServiceNotFound {
-        /// The service.
+        /// The service, in quotes.
         name: String,
         /// The files that were read.
         searched: Option<String>,
@@ -140,4 +140,12 @@ impl EndpointError {
             hint: Some(hint.to_owned()),
         }
     }
+}
+
+/// Quotes a wrong value, unless another parameter may have slipped into it: `sslmode=require;password=…`.
+pub(super) fn shown(value: &str) -> String {
+    if value.contains(['=', ';', '@', '&', '?']) {
+        return "what is written, which is not shown since it may hold a password".to_owned();
+    }
+    format!("{value:?}")
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::error::shown;
 use super::words::AuthMethod;
 
 /// The ways to log in that the client accepts; by default all.
@@ -29,7 +30,8 @@ impl RequireAuth {
             }
             let method = AuthMethod::from_word(word).ok_or_else(|| {
                 format!(
-                    "has the unknown method {word:?}; known are {}",
+                    "cannot name {}; methods are {}",
+                    shown(word),
                     AuthMethod::WORDS.join(", ")
                 )
             })?;

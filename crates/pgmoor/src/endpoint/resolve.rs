@@ -7,7 +7,7 @@ use base64::Engine;
 use pgmoor_wire::Secret;
 
 use super::connection_string::ConnectionString;
-use super::error::EndpointError;
+use super::error::{EndpointError, shown};
 use super::notice::Notice;
 use super::require_auth::RequireAuth;
 use super::tls::{RootCert, TlsSettings};
@@ -155,7 +155,7 @@ impl<'a> Given<'a> {
         let nearest = nearest
             .map(|(_, word)| format!("; nearest is \"{word}\""))
             .unwrap_or_default();
-        let problem = format!("has the unknown value {text:?}{nearest}");
+        let problem = format!("cannot be {}{nearest}", shown(text));
         Err(EndpointError::value_hint(
             self.name(name),
             problem,
@@ -172,7 +172,10 @@ impl<'a> Given<'a> {
             Ok(number) => Ok(Some(number)),
             Err(_) => Err(EndpointError::value(
                 self.name(name),
-                format!("must be a whole number below 2147483648, not {text:?}"),
+                format!(
+                    "must be a whole number below 2147483648, not {}",
+                    shown(text)
+                ),
             )),
         }
     }
@@ -192,7 +195,7 @@ impl<'a> Given<'a> {
             Some("1") => Ok(Some(true)),
             Some(text) => Err(EndpointError::value(
                 self.name(name),
-                format!("must be 0 or 1, not {text:?}"),
+                format!("must be 0 or 1, not {}", shown(text)),
             )),
         }
     }
@@ -406,7 +409,7 @@ fn require_auth(given: Given<'_>) -> Result<RequireAuth, EndpointError> {
     ];
     if !spoken.into_iter().any(|method| required.allows(method)) {
         return Err(EndpointError::Unsupported {
-            what: format!("require_auth={list}"),
+            what: "a login by GSSAPI, SSPI or OAuth, as require_auth wants,".to_owned(),
             hint: "allow one of scram-sha-256, md5, password, none".to_owned(),
         });
     }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::error::EndpointError;
+use super::error::{EndpointError, shown};
 use super::host::{DEFAULT_PORT, DEFAULT_SOCKET_DIRECTORY, Host, Target};
 use super::notice::Notice;
 use super::resolve::Given;
@@ -101,7 +101,7 @@ fn port(given: Given<'_>, text: &str) -> Result<u16, EndpointError> {
             "if a user and password stand before the host, end them with \"@\"; write \"/\" in a password as %2F",
         ));
     }
-    let problem = format!("must be a number from 1 to 65535, not {text:?}");
+    let problem = format!("must be a number from 1 to 65535, not {}", shown(text));
     Err(EndpointError::value_hint(
         name,
         problem,
@@ -111,7 +111,7 @@ fn port(given: Given<'_>, text: &str) -> Result<u16, EndpointError> {
 
 fn address(given: Given<'_>, text: &str) -> Result<IpAddr, EndpointError> {
     text.parse().map_err(|_| {
-        let problem = format!("must be an IP address, not {text:?}");
+        let problem = format!("must be an IP address, not {}", shown(text));
         EndpointError::value_hint(
             given.name("hostaddr"),
             problem,

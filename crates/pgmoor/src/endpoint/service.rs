@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pgmoor_wire::Secret;
 
 use super::environment::Environment;
-use super::error::EndpointError;
+use super::error::{EndpointError, shown};
 use super::known;
 
 /// The parameters of one service, by libpq's names.
@@ -49,7 +49,7 @@ pub fn find(service: &str, files: &[PathBuf]) -> Result<Section, EndpointError> 
     }
     let searched = (!searched.is_empty()).then(|| searched.join(", "));
     Err(EndpointError::ServiceNotFound {
-        name: service.to_owned(),
+        name: shown(service),
         searched,
     })
 }

@@ -8,12 +8,19 @@ mod properties;
 mod secrets;
 mod surroundings;
 
-use super::Endpoint;
+use super::{DEFAULT_SOCKET_DIRECTORY, Endpoint};
+
+/// The default socket directory differs between systems; tests call it this.
+fn with_socket_directory_named(text: &str) -> String {
+    let encoded = DEFAULT_SOCKET_DIRECTORY.replace('/', "%2F");
+    text.replace(&encoded, "SOCKETS")
+        .replace(DEFAULT_SOCKET_DIRECTORY, "SOCKETS")
+}
 
 /// Everything an address was understood to say, as one URI.
 fn canonical(address: &str) -> String {
     match Endpoint::parse(address) {
-        Ok(endpoint) => endpoint.to_uri_with_password().expose().clone(),
+        Ok(endpoint) => with_socket_directory_named(endpoint.to_uri_with_password().expose()),
         Err(error) => format!("error: {error}"),
     }
 }
@@ -44,7 +51,7 @@ fn said(address: &str) -> String {
                 .notices()
                 .iter()
                 .map(|notice| format!("\n  notice: {notice}"));
-            format!("ok: {endpoint}{}", notices.collect::<String>())
+            with_socket_directory_named(&format!("ok: {endpoint}{}", notices.collect::<String>()))
         }
         Err(error) => {
             let hint = error

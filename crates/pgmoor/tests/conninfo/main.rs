@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use pgmoor::endpoint::{ConnectionString, Endpoint, Host, passfile};
+use pgmoor::endpoint::{ConnectionString, DEFAULT_SOCKET_DIRECTORY, Endpoint, Host, passfile};
 
 #[derive(serde::Deserialize)]
 struct Answer {
@@ -227,8 +227,13 @@ fn a_password_file_gives_the_password_that_libpq_finds() {
         password,
     } in lookups
     {
+        let default = if host == "/var/run/postgresql" {
+            DEFAULT_SOCKET_DIRECTORY
+        } else {
+            &host
+        };
         let server = if host.starts_with('/') {
-            Host::socket(&host, port)
+            Host::socket(default, port)
         } else {
             Host::tcp(&host, port)
         };

@@ -54,6 +54,38 @@ proptest! {
 }
 
 #[test]
+fn a_password_that_slipped_into_another_value_is_not_quoted() {
+    let names = [
+        "sslmode",
+        "port",
+        "sslsni",
+        "connect_timeout",
+        "require_auth",
+        "service",
+        "hostaddr",
+        "gssencmode",
+    ];
+    let separators = [";", "?", "&", ",", "@", "/", ":", "|"];
+    for (name, separator) in names
+        .iter()
+        .flat_map(|name| separators.map(|separator| (name, separator)))
+    {
+        let slipped = format!("{name}=require{separator}password=qzx7");
+        for address in [
+            format!("host=h {slipped}"),
+            format!("postgres://u@h/d?{slipped}"),
+            format!("u@h/d?{slipped}"),
+            format!("Host=h password=qzx7;{slipped}"),
+            format!("Port=1 password=qzx7 {slipped}"),
+            format!("jdbc:postgresql://h/d?ssl=x{separator}password=qzx7"),
+        ] {
+            let visible = visible(&address);
+            assert!(!visible.contains("qzx7"), "{address}\n{visible}");
+        }
+    }
+}
+
+#[test]
 fn other_secrets_are_masked_too() {
     let key = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
     let address = format!(

@@ -44,7 +44,7 @@ fn a_wrong_variable_is_named_in_the_error() {
 
     assert_eq!(
         error.to_string(),
-        "parameter \"PGSSLMODE\" has the unknown value \"always\""
+        "parameter \"PGSSLMODE\" cannot be \"always\""
     );
 }
 
