@@ -1,0 +1,396 @@
+//! The run-time parameters of a client's session, and how a server connection is given them.
+//!
+//! A client's parameters come from its startup message and from what it sets later. They follow
+//! it from one server connection to the next: at check-out the difference between what the
+//! connection has and what the client expects is sent along with the first query.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use crate::sql::Effect;
+
+/// Reported by the server, but not to be set.
+const READ_ONLY: [&str; 8] = [
+    "server_version",
+    "server_encoding",
+    "is_superuser",
+    "session_authorization",
+    "integer_datetimes",
+    "in_hot_standby",
+    "lc_collate",
+    "lc_ctype",
+];
+
+/// A value in the form that gives it back.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Value {
+    /// The value itself, as a startup message or a ParameterStatus carries it.
+    Literal(Box<str>),
+    /// SQL as it stood behind `SET name TO`.
+    Written(Box<str>),
+}
+
+/// Parameters by lower-case name. Cheap to clone and to compare when nothing changed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Parameters(Arc<BTreeMap<Box<str>, Value>>);
+
+impl PartialEq for Parameters {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+impl Eq for Parameters {}
+
+impl std::hash::Hash for Parameters {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl Parameters {
+    /// From the pairs of a startup message; names are not case-sensitive, the last one wins.
+    pub(crate) fn from_startup<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let map = pairs
+            .into_iter()
+            .map(|(name, value)| (name.to_ascii_lowercase().into(), Value::Literal(value.into())))
+            .collect();
+        Self(Arc::new(map))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    pub(crate) fn set(&mut self, name: &str, value: Value) {
+        if self.0.get(name) != Some(&value) {
+            Arc::make_mut(&mut self.0).insert(name.into(), value);
+        }
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) {
+        if self.0.contains_key(name) {
+            Arc::make_mut(&mut self.0).remove(name);
+        }
+    }
+
+    /// The statements that turn a session that has `self` into one that has `wanted`;
+    /// `None` when there is nothing to do.
+    pub(crate) fn changes_to(&self, wanted: &Self) -> Option<String> {
+        if Arc::ptr_eq(&self.0, &wanted.0) {
+            return None;
+        }
+        let mut sql = String::new();
+        for name in self.0.keys().filter(|name| !wanted.0.contains_key(*name)) {
+            let _ = write!(sql, "RESET {};", quote_name(name));
+        }
+        let changed = || wanted.0.iter().filter(|(name, value)| self.0.get(*name) != Some(*value));
+        let mut separator = "SELECT ";
+        for (name, value) in changed() {
+            if let Value::Literal(value) = value {
+                // As in a startup message: a list stays a list, which `SET x TO 'a, b'` would not do.
+                let _ = write!(
+                    sql,
+                    "{separator}pg_catalog.set_config({},{},false)",
+                    quote_literal(name),
+                    quote_literal(value)
+                );
+                separator = ",";
+            }
+        }
+        if separator == "," {
+            sql.push(';');
+        }
+        for (name, value) in changed() {
+            if let Value::Written(value) = value {
+                let _ = write!(sql, "SET {} TO {value};", quote_name(name));
+            }
+        }
+        (!sql.is_empty()).then_some(sql)
+    }
+}
+
+fn quote_name(name: &str) -> String {
+    name.split('.')
+        .map(|part| format!("\"{}\"", part.replace('"', "\"\"")))
+        .collect::<Vec<_>>()
+        .join(".")
+}
+
+/// A literal that means the same whatever `standard_conforming_strings` says.
+fn quote_literal(value: &str) -> String {
+    let doubled = value.replace('\'', "''");
+    if doubled.contains('\\') {
+        format!("E'{}'", doubled.replace('\\', "\\\\"))
+    } else {
+        format!("'{doubled}'")
+    }
+}
+
+/// A change that counts once its transaction has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Change {
+    /// The server said so, and says so again if a rollback takes it back.
+    Reported { name: Box<str>, value: Box<str> },
+    Set { name: Box<str>, value: Box<str> },
+    Reset { name: Box<str> },
+    ResetAll,
+}
+
+/// What a client's session has set, and what is not yet certain to stay.
+#[derive(Debug, Default)]
+pub(crate) struct SessionParameters {
+    startup: Parameters,
+    current: Parameters,
+    pending: Vec<Change>,
+}
+
+impl SessionParameters {
+    pub(crate) fn new(startup: Parameters) -> Self {
+        Self {
+            current: startup.clone(),
+            startup,
+            pending: Vec::new(),
+        }
+    }
+
+    pub(crate) fn current(&self) -> &Parameters {
+        &self.current
+    }
+
+    /// A ParameterStatus went to the client.
+    pub(crate) fn reported(&mut self, name: &str, value: &str) {
+        if !READ_ONLY.contains(&name) {
+            self.pending.push(Change::Reported {
+                name: name.to_ascii_lowercase().into(),
+                value: value.into(),
+            });
+        }
+    }
+
+    /// A statement with this effect succeeded; `is_reported` says that the server reports the name.
+    pub(crate) fn succeeded(&mut self, effect: &Effect, is_reported: impl Fn(&str) -> bool) {
+        match effect {
+            Effect::Set { name, value } if !is_reported(name) => self.pending.push(Change::Set {
+                name: name.as_str().into(),
+                value: value.as_str().into(),
+            }),
+            Effect::Reset { name } => self.pending.push(Change::Reset {
+                name: name.as_str().into(),
+            }),
+            Effect::ResetAll => self.pending.push(Change::ResetAll),
+            _ => {}
+        }
+    }
+
+    /// Something that a rollback would take back is waiting for the end of the transaction.
+    pub(crate) fn has_uncertain(&self) -> bool {
+        self.pending
+            .iter()
+            .any(|change| !matches!(change, Change::Reported { .. }))
+    }
+
+    /// The client discarded its session: it is as it was when it began.
+    pub(crate) fn discard(&mut self) {
+        self.pending.clear();
+        self.current = self.startup.clone();
+    }
+
+    /// The transaction ended; `applied` is what the server connection has.
+    pub(crate) fn transaction_ended(&mut self, committed: bool, applied: &mut Parameters) {
+        for change in self.pending.drain(..) {
+            match change {
+                Change::Reported { name, value } => {
+                    let value = Value::Literal(value);
+                    applied.set(&name, value.clone());
+                    self.current.set(&name, value);
+                }
+                _ if !committed => {}
+                Change::Set { name, value } => {
+                    let value = Value::Written(value);
+                    applied.set(&name, value.clone());
+                    self.current.set(&name, value);
+                }
+                // The server goes back to its own default; the client, to what it asked for at
+                // startup. The next check-out makes up the difference.
+                Change::Reset { name } => {
+                    applied.remove(&name);
+                    match self.startup.get(&name) {
+                        Some(value) => self.current.set(&name, value.clone()),
+                        None => self.current.remove(&name),
+                    }
+                }
+                Change::ResetAll => {
+                    *applied = Parameters::default();
+                    self.current = self.startup.clone();
+                }
+            }
+        }
+        if *applied == self.current {
+            // Same value: make the next comparison one of addresses.
+            *applied = self.current.clone();
+        }
+    }
+}
+
+/// Reads the `options` of a startup message: `-c name=value`, `-cname=value`, `--name=value`.
+///
+/// # Errors
+///
+/// The switch that is none of these, or that has no value.
+pub(crate) fn parse_options(options: &str) -> Result<Vec<(String, String)>, String> {
+    let mut words = split_options(options).into_iter();
+    let mut found = Vec::new();
+    while let Some(word) = words.next() {
+        let assignment = if word == "-c" {
+            words.next().ok_or_else(|| word.clone())?
+        } else if let Some(rest) = word.strip_prefix("--").or_else(|| word.strip_prefix("-c")) {
+            rest.to_owned()
+        } else {
+            return Err(word);
+        };
+        match assignment.split_once('=') {
+            // As the server reads them: a dash in a name stands for an underscore.
+            Some((name, value)) if !name.is_empty() => {
+                found.push((name.replace('-', "_"), value.to_owned()));
+            }
+            _ => return Err(word),
+        }
+    }
+    Ok(found)
+}
+
+/// Splits at white space that no backslash escapes.
+fn split_options(options: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let mut started = false;
+    let mut characters = options.chars();
+    while let Some(character) = characters.next() {
+        if character == '\\' {
+            word.extend(characters.next());
+            started = true;
+        } else if character.is_ascii_whitespace() {
+            if started {
+                words.push(std::mem::take(&mut word));
+            }
+            started = false;
+        } else {
+            word.push(character);
+            started = true;
+        }
+    }
+    if started {
+        words.push(word);
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn literal(value: &str) -> Value {
+        Value::Literal(value.into())
+    }
+
+    fn set(name: &str, value: &str) -> Effect {
+        Effect::Set {
+            name: name.into(),
+            value: value.into(),
+        }
+    }
+
+    fn nothing_reported(_: &str) -> bool {
+        false
+    }
+
+    #[test]
+    fn equal_parameters_need_no_statement() {
+        let a = Parameters::from_startup([("Search_Path", "a, b")]);
+        let b = Parameters::from_startup([("search_path", "a, b")]);
+
+        assert_eq!(a.changes_to(&b), None);
+        assert_eq!(a.changes_to(&a.clone()), None);
+    }
+
+    #[test]
+    fn the_difference_is_reset_and_set_in_one_text() {
+        let has = Parameters::from_startup([("a.b", "1"), ("same", "x")]);
+        let mut wants = Parameters::from_startup([("same", "x"), ("lock_timeout", "it's\\5")]);
+        wants.set("work_mem", Value::Written("'4MB'".into()));
+
+        assert_eq!(
+            has.changes_to(&wants).expect("a difference"),
+            "RESET \"a\".\"b\";SELECT pg_catalog.set_config('lock_timeout',E'it''s\\\\5',false);\
+             SET \"work_mem\" TO '4MB';"
+        );
+    }
+
+    #[test]
+    fn a_rolled_back_setting_does_not_follow_the_client() {
+        let mut session = SessionParameters::new(Parameters::default());
+        let mut applied = Parameters::default();
+
+        session.succeeded(&set("work_mem", "1"), nothing_reported);
+        assert!(session.has_uncertain());
+        session.transaction_ended(false, &mut applied);
+
+        assert!(session.current().is_empty());
+        assert!(applied.is_empty());
+    }
+
+    #[test]
+    fn what_the_server_reports_counts_also_after_a_rollback() {
+        let mut session = SessionParameters::new(Parameters::default());
+        let mut applied = Parameters::default();
+
+        session.reported("TimeZone", "UTC");
+        session.reported("in_hot_standby", "on");
+        session.transaction_ended(false, &mut applied);
+
+        assert_eq!(session.current().get("timezone"), Some(&literal("UTC")));
+        assert_eq!(session.current().get("in_hot_standby"), None);
+    }
+
+    #[test]
+    fn a_reset_brings_back_the_startup_value_at_the_next_check_out() {
+        let startup = Parameters::from_startup([("lock_timeout", "5s")]);
+        let mut session = SessionParameters::new(startup.clone());
+        let mut applied = startup.clone();
+
+        session.succeeded(&set("lock_timeout", "'1s'"), nothing_reported);
+        session.transaction_ended(true, &mut applied);
+        let reset = Effect::Reset {
+            name: "lock_timeout".into(),
+        };
+        session.succeeded(&reset, nothing_reported);
+        session.transaction_ended(true, &mut applied);
+
+        assert_eq!(session.current(), &startup);
+        assert!(applied.is_empty());
+    }
+
+    #[test]
+    fn options_are_read_as_the_server_reads_them() {
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+
+        assert_eq!(
+            parse_options("-c a=1 -cb.c=x\\ y  --lock-timeout=5s -c d="),
+            Ok(vec![
+                pair("a", "1"),
+                pair("b.c", "x y"),
+                pair("lock_timeout", "5s"),
+                pair("d", "")
+            ])
+        );
+        assert_eq!(parse_options("-c="), Err("-c=".into()));
+        assert_eq!(parse_options("-c"), Err("-c".into()));
+        assert_eq!(parse_options("-fs"), Err("-fs".into()));
+        assert_eq!(parse_options(""), Ok(vec![]));
+    }
+}

@@ -1,0 +1,286 @@
+//! One client's conversation with its server connection, as a plain state machine.
+//!
+//! ```text
+//!   client bytes ── client_bytes ──▶ bytes for the server
+//!                      │   ▲
+//!               expected answers, parameters, statements
+//!                      ▼   │
+//!   bytes for the client ◀── server_bytes ── server bytes
+//! ```
+//!
+//! It does no input or output and never waits. Messages are passed on as the bytes they came in;
+//! only what a pool has to change (names of statements) is written anew.
+
+mod client;
+mod expected;
+mod server;
+mod sink;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+
+use lru::LruCache;
+use pgmoor_wire::backend::TransactionStatus;
+use pgmoor_wire::frontend;
+
+use crate::parameters::{Parameters, SessionParameters};
+use crate::settings::{PoolMode, SessionState};
+use crate::sql::{Effect, Effects, PinReason};
+use crate::statements::Statement;
+use expected::{Kind, Queue};
+pub(crate) use sink::Sink;
+
+/// What the gateway knows of a server connection, whoever uses it.
+#[derive(Debug)]
+pub(crate) struct ServerState {
+    pub(crate) status: TransactionStatus,
+    /// The parameters that the server reports, as last reported.
+    pub(crate) reported: Vec<(Box<str>, Box<str>)>,
+    /// The parameters that clients have set on it.
+    pub(crate) applied: Parameters,
+    /// The statements that are prepared on it, least recently used first to go. Unbounded by
+    /// itself: one that leaves has to be closed on the server too.
+    prepared: LruCache<u64, ()>,
+    /// How many it may hold.
+    statements: NonZeroUsize,
+    /// The statement that its unnamed one is.
+    unnamed: Option<u64>,
+    /// There may be state that only `DISCARD ALL` clears.
+    pub(crate) dirty: bool,
+    /// Its answers cannot be counted for certain: nobody may have it after this client.
+    pub(crate) unprovable: bool,
+}
+
+impl ServerState {
+    /// A fresh connection that reported `reported` at its start.
+    pub(crate) fn new(reported: impl IntoIterator<Item = (String, String)>, statements: NonZeroUsize) -> Self {
+        Self {
+            status: TransactionStatus::Idle,
+            reported: reported
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+            applied: Parameters::default(),
+            prepared: LruCache::unbounded(),
+            statements,
+            unnamed: None,
+            dirty: false,
+            unprovable: false,
+        }
+    }
+
+    /// Forgets what `DISCARD ALL` has cleared.
+    pub(crate) fn discarded(&mut self) {
+        self.applied = Parameters::default();
+        self.prepared.clear();
+        self.unnamed = None;
+        self.dirty = false;
+    }
+
+    fn reports(&self, name: &str) -> bool {
+        self.reported.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+    }
+
+    fn report(&mut self, name: &str, value: &str) {
+        match self.reported.iter_mut().find(|(known, _)| &**known == name) {
+            Some((_, known)) => *known = value.into(),
+            None => self.reported.push((name.into(), value.into())),
+        }
+    }
+}
+
+/// A message that a client must not send: the session ends.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Violation {
+    #[error("invalid message from the client: {0}")]
+    Malformed(String),
+    #[error("unexpected message {:?} from the client", char::from(*.0))]
+    Unexpected(u8),
+    #[error("message {:?} of {length} bytes exceeds the limit of {limit} bytes", char::from(*.tag))]
+    TooLong { tag: u8, length: usize, limit: usize },
+}
+
+/// A message that a server must not send: its connection is closed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Broken {
+    #[error("invalid message from the server: {0}")]
+    Malformed(String),
+    #[error("message {:?} from the server answers nothing that was asked", char::from(*.0))]
+    OutOfStep(u8),
+    /// The whole ErrorResponse body of the server.
+    #[error("the server refused the session's parameters")]
+    Parameters(Vec<u8>),
+}
+
+/// Whether the client has more to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    More,
+    /// The client said goodbye.
+    Terminated,
+}
+
+/// What happened since it was last asked, for the statistics.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) queries: u32,
+    pub(crate) transactions: u32,
+    pub(crate) errors: u32,
+}
+
+/// The rest of a message that is being passed through in pieces.
+#[derive(Debug, Default, Clone, Copy)]
+struct Rest {
+    bytes: usize,
+    forward: bool,
+}
+
+/// A named statement or none: most sessions have neither.
+type Statements = HashMap<Box<[u8]>, Rc<Statement>>;
+
+/// The conversation.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    mode: PoolMode,
+    session_state: SessionState,
+    parameters: SessionParameters,
+    statements: Option<Box<Statements>>,
+    unnamed: Option<Rc<Statement>>,
+    expected: Queue,
+    /// Effects of the statements that portals of this transaction run.
+    portals: Vec<(Box<[u8]>, Effects)>,
+    pinned: Option<PinReason>,
+    client_rest: Rest,
+    server_rest: Rest,
+    /// An error came: the server ignores everything up to the next Sync, and so do we.
+    skip_to_sync: bool,
+    /// Extended-protocol messages were sent that no Sync has ended.
+    unsynced: bool,
+    copy_in: bool,
+    /// Syncs that the server swallowed as part of the COPY FROM STDIN that runs.
+    swallowed_syncs: bool,
+    /// Since the last ReadyForQuery: an error, a COMMIT, a ROLLBACK.
+    failed: bool,
+    committed: bool,
+    rolled_back: bool,
+    tally: Tally,
+}
+
+impl Relay {
+    pub(crate) fn new(mode: PoolMode, session_state: SessionState, startup: Parameters) -> Self {
+        Self {
+            mode,
+            session_state,
+            parameters: SessionParameters::new(startup),
+            statements: None,
+            unnamed: None,
+            expected: Queue::default(),
+            portals: Vec::new(),
+            pinned: None,
+            client_rest: Rest::default(),
+            server_rest: Rest::default(),
+            skip_to_sync: false,
+            unsynced: false,
+            copy_in: false,
+            swallowed_syncs: false,
+            failed: false,
+            committed: false,
+            rolled_back: false,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Begins to use a server connection: appends to `out` what gives it this session's parameters.
+    pub(crate) fn attach(&mut self, server: &mut ServerState, out: &mut Vec<u8>) -> Result<(), Violation> {
+        if let Some(sql) = server.applied.changes_to(self.parameters.current()) {
+            frontend::write_query(out, &sql).map_err(|e| Violation::Malformed(e.to_string()))?;
+            self.expected.push(Kind::OwnQuery);
+            server.unnamed = None;
+        }
+        server.applied = self.parameters.current().clone();
+        Ok(())
+    }
+
+    /// The server connection may go back to its pool now.
+    #[inline]
+    pub(crate) fn is_releasable(&self, server: &ServerState) -> bool {
+        self.mode == PoolMode::Transaction
+            && self.pinned.is_none()
+            && !self.unsynced
+            && self.is_quiet(server)
+            && server.status == TransactionStatus::Idle
+    }
+
+    /// Nothing is under way: every question has its whole answer.
+    pub(crate) fn is_quiet(&self, server: &ServerState) -> bool {
+        self.expected.is_empty()
+            && self.client_rest.bytes == 0
+            && self.server_rest.bytes == 0
+            && !self.skip_to_sync
+            && !self.copy_in
+            && !server.unprovable
+    }
+
+    /// The server connection can be reset and given to somebody else after this client left.
+    pub(crate) fn is_resettable(&self, server: &ServerState) -> bool {
+        self.is_quiet(server) && !self.unsynced
+    }
+
+    /// The server connection goes back to its pool. The next one is begun with [`Relay::attach`].
+    pub(crate) fn detach(&mut self) {
+        self.portals.clear();
+        self.expected.shrink();
+    }
+
+    pub(crate) fn pinned(&self) -> Option<PinReason> {
+        self.pinned
+    }
+
+    pub(crate) fn parameters(&self) -> &Parameters {
+        self.parameters.current()
+    }
+
+    /// Takes what happened since the last call.
+    pub(crate) fn take_tally(&mut self) -> Tally {
+        std::mem::take(&mut self.tally)
+    }
+
+    /// From now on the session keeps its server connection, which is reset before another has it.
+    fn pin(&mut self, server: &mut ServerState, reason: PinReason) {
+        server.dirty = true;
+        if self.mode == PoolMode::Transaction && self.pinned.is_none() {
+            self.pinned = Some(reason);
+        }
+    }
+
+    /// Nobody can tell any more which answer belongs to which message.
+    fn lose_count(&mut self, server: &mut ServerState) {
+        server.unprovable = true;
+        self.pin(server, PinReason::Unprovable);
+    }
+
+    /// A statement succeeded.
+    fn succeeded(&mut self, server: &mut ServerState, effects: &Effects) {
+        for effect in &effects.list {
+            match effect {
+                Effect::DiscardAll => {
+                    self.parameters.discard();
+                    self.statements = None;
+                    self.unnamed = None;
+                    server.discarded();
+                    if !server.unprovable {
+                        self.pinned = None;
+                    }
+                }
+                Effect::DeallocateAll => {
+                    self.statements = None;
+                    server.prepared.clear();
+                }
+                _ => self.parameters.succeeded(effect, |name| server.reports(name)),
+            }
+        }
+    }
+}

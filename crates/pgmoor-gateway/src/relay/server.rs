@@ -1,0 +1,367 @@
+//! Server to client: which expected answer each message gives, and what of it the client sees.
+
+use pgmoor_wire::backend::{self, TransactionStatus, tag};
+use pgmoor_wire::frame::{self, Header};
+
+use super::expected::{Expected, Kind, Note};
+use super::{Broken, Relay, Rest, ServerState, Sink};
+use crate::settings::PoolMode;
+use crate::sql::{Effects, PinReason};
+
+/// Messages that are looked at whole: far more than any server sends.
+const MAX_LOOKED_AT: usize = 64 << 10;
+/// An ErrorResponse that answers a query of our own is kept for its text.
+const MAX_OWN_ERROR: usize = 64 << 10;
+
+impl Relay {
+    /// Takes the server's bytes; gives how many were taken. The rest is to be shown again, with more.
+    ///
+    /// # Errors
+    ///
+    /// A message that no server sends here; its connection is closed and never reused.
+    pub(crate) fn server_bytes(
+        &mut self,
+        input: &[u8],
+        server: &mut ServerState,
+        to_client: &mut Sink<'_>,
+    ) -> Result<usize, Broken> {
+        let mut at = 0;
+        loop {
+            if self.server_rest.bytes > 0 {
+                let taken = self.server_rest.bytes.min(input.len() - at);
+                if self.server_rest.forward {
+                    to_client.forward(at..at + taken);
+                }
+                at += taken;
+                self.server_rest.bytes -= taken;
+            }
+            let header = frame::header(&input[at..]).map_err(|error| Broken::Malformed(error.to_string()))?;
+            let Some(header) = header else {
+                return Ok(at);
+            };
+            let end = input.len().min(at + header.len);
+            if end - at < self.needed_of_server(header)? {
+                return Ok(at);
+            }
+            let forward = if header.tag == tag::DATA_ROW && self.expected.head() != Some(Kind::OwnQuery) {
+                true
+            } else {
+                self.server_message(header, &input[at + frame::HEADER..end], server, to_client)?
+            };
+            if forward {
+                to_client.forward(at..end);
+            }
+            self.server_rest = Rest {
+                bytes: at + header.len - end,
+                forward,
+            };
+            at = end;
+            self.answer_locally(to_client);
+        }
+    }
+
+    /// How much of a message must be there before it is looked at.
+    fn needed_of_server(&self, header: Header) -> Result<usize, Broken> {
+        let exactly = |length: usize| {
+            if header.len == length {
+                Ok(length)
+            } else {
+                Err(Broken::Malformed(format!(
+                    "message {:?} has {} bytes, not {length}",
+                    char::from(header.tag),
+                    header.len
+                )))
+            }
+        };
+        match header.tag {
+            tag::PARSE_COMPLETE
+            | tag::BIND_COMPLETE
+            | tag::CLOSE_COMPLETE
+            | tag::NO_DATA
+            | tag::EMPTY_QUERY
+            | tag::PORTAL_SUSPENDED => exactly(frame::HEADER),
+            tag::READY_FOR_QUERY => exactly(frame::HEADER + 1),
+            tag::PARAMETER_STATUS | tag::COMMAND_COMPLETE if header.len > MAX_LOOKED_AT => {
+                Err(Broken::Malformed(format!(
+                    "message {:?} of {} bytes exceeds the limit of {MAX_LOOKED_AT} bytes",
+                    char::from(header.tag),
+                    header.len
+                )))
+            }
+            tag::PARAMETER_STATUS | tag::COMMAND_COMPLETE => Ok(header.len),
+            tag::ERROR_RESPONSE if self.expected.head() == Some(Kind::OwnQuery) => {
+                Ok(header.len.min(MAX_OWN_ERROR))
+            }
+            _ => Ok(frame::HEADER),
+        }
+    }
+
+    /// Whether the client sees this message.
+    fn server_message(
+        &mut self,
+        header: Header,
+        body: &[u8],
+        server: &mut ServerState,
+        to_client: &mut Sink<'_>,
+    ) -> Result<bool, Broken> {
+        if self.expected.head() == Some(Kind::OwnQuery) {
+            return self.own_answer(header.tag, body, server);
+        }
+        match header.tag {
+            tag::READY_FOR_QUERY => return self.ready(body, server),
+            tag::COMMAND_COMPLETE => self.command_complete(body, server)?,
+            tag::ERROR_RESPONSE => return Ok(self.error(server, to_client)),
+            tag::PARAMETER_STATUS => self.parameter_status(body, server)?,
+            tag::PARSE_COMPLETE => {
+                if self.expected.pop_if(Kind::OwnParse).is_some() {
+                    return Ok(false);
+                }
+                self.answered(header.tag, Kind::Parse, server)?;
+            }
+            tag::CLOSE_COMPLETE => {
+                if self.expected.pop_if(Kind::OwnClose).is_some() {
+                    return Ok(false);
+                }
+                self.answered(header.tag, Kind::Close, server)?;
+            }
+            tag::BIND_COMPLETE => self.answered(header.tag, Kind::Bind, server)?,
+            tag::NO_DATA => self.answered(header.tag, Kind::Describe, server)?,
+            tag::ROW_DESCRIPTION => match self.expected.head() {
+                Some(Kind::Query) => {}
+                _ => self.answered(header.tag, Kind::Describe, server)?,
+            },
+            tag::EMPTY_QUERY | tag::PORTAL_SUSPENDED => match self.expected.head() {
+                Some(Kind::Query) => {}
+                _ => self.answered(header.tag, Kind::Execute, server)?,
+            },
+            tag::COPY_IN_RESPONSE => self.copy_in_begins(server),
+            tag::DATA_ROW | tag::COPY_DATA | tag::COPY_DONE | tag::COPY_OUT_RESPONSE | tag::COPY_BOTH_RESPONSE
+            | tag::PARAMETER_DESCRIPTION | tag::FUNCTION_CALL_RESPONSE
+                if self.expected.is_empty() && !server.unprovable =>
+            {
+                return Err(Broken::OutOfStep(header.tag));
+            }
+            tag::DATA_ROW
+            | tag::COPY_DATA
+            | tag::COPY_DONE
+            | tag::COPY_OUT_RESPONSE
+            | tag::COPY_BOTH_RESPONSE
+            | tag::PARAMETER_DESCRIPTION
+            | tag::FUNCTION_CALL_RESPONSE
+            | tag::NOTICE_RESPONSE
+            | tag::NOTIFICATION_RESPONSE => {}
+            other => return Err(Broken::OutOfStep(other)),
+        }
+        Ok(true)
+    }
+
+    /// The head of the queue is answered in full by this message.
+    fn answered(&mut self, tag: u8, kind: Kind, server: &ServerState) -> Result<(), Broken> {
+        if self.expected.pop_if(kind).is_some() || server.unprovable {
+            Ok(())
+        } else {
+            Err(Broken::OutOfStep(tag))
+        }
+    }
+
+    /// Answers to a query of our own are nobody else's business.
+    fn own_answer(&mut self, tag: u8, body: &[u8], server: &mut ServerState) -> Result<bool, Broken> {
+        match tag {
+            tag::READY_FOR_QUERY => {
+                server.status = status(body)?;
+                self.expected.pop();
+            }
+            tag::ERROR_RESPONSE => return Err(Broken::Parameters(body.to_vec())),
+            tag::PARAMETER_STATUS => {
+                let (name, value) = decode_parameter(body)?;
+                server.report(&name, &value);
+            }
+            tag::NOTIFICATION_RESPONSE => return Ok(true),
+            _ => {}
+        }
+        Ok(false)
+    }
+
+    fn parameter_status(&mut self, body: &[u8], server: &mut ServerState) -> Result<(), Broken> {
+        let (name, value) = decode_parameter(body)?;
+        server.report(&name, &value);
+        if self.mode == PoolMode::Transaction {
+            self.parameters.reported(&name, &value);
+        }
+        Ok(())
+    }
+
+    fn command_complete(&mut self, body: &[u8], server: &mut ServerState) -> Result<(), Broken> {
+        match body {
+            b"COMMIT\0" => self.committed = true,
+            b"ROLLBACK\0" => self.rolled_back = true,
+            // Whatever said so, perhaps inside a longer text.
+            b"DEALLOCATE ALL\0" | b"DISCARD ALL\0" => server.prepared.clear(),
+            _ => {}
+        }
+        self.copy_in = false;
+        match self.expected.head() {
+            Some(Kind::Query) => {}
+            Some(Kind::Execute) => {
+                let answered = self.expected.pop();
+                self.tally.queries += 1;
+                if let Some(note) = answered.and_then(|expected| expected.note) {
+                    self.succeeded(server, &note.effects);
+                }
+            }
+            _ if server.unprovable => {}
+            _ => return Err(Broken::OutOfStep(tag::COMMAND_COMPLETE)),
+        }
+        Ok(())
+    }
+
+    /// Whether the client sees the error: it does, unless it gets the gateway's own instead.
+    fn error(&mut self, server: &mut ServerState, to_client: &mut Sink<'_>) -> bool {
+        self.failed = true;
+        self.tally.errors += 1;
+        if self.copy_in && self.swallowed_syncs {
+            self.lose_count(server);
+        }
+        self.copy_in = false;
+        let refusal = self
+            .expected
+            .head_mut()
+            .and_then(|head| head.note.as_mut())
+            .and_then(|note| note.refusal.take());
+        match self.expected.head() {
+            None if self.unsynced => self.skip_to_sync = true,
+            // Not asked for: the server is going away. What follows is its end.
+            None => {}
+            Some(Kind::Query | Kind::Function | Kind::Sync | Kind::Local | Kind::OwnQuery) => {}
+            Some(_) => {
+                let (skipped, ends) = self.expected.fail_to_sync();
+                self.skip_to_sync = !ends;
+                self.undo(skipped, server);
+            }
+        }
+        match refusal {
+            Some(bytes) => {
+                to_client.insert().extend_from_slice(&bytes);
+                false
+            }
+            None => true,
+        }
+    }
+
+    /// Takes back, latest first, what messages that the server skipped would have done.
+    fn undo(&mut self, skipped: Vec<Expected>, server: &mut ServerState) {
+        for note in skipped.into_iter().rev().filter_map(|expected| expected.note) {
+            let Note {
+                defines,
+                prepares,
+                evicts,
+                closed,
+                ..
+            } = *note;
+            if let Some((name, id)) = defines
+                && let Some(statements) = self.statements.as_mut()
+                && statements.get(&name).is_some_and(|statement| statement.id == id)
+            {
+                statements.remove(&name);
+            }
+            if let Some(id) = prepares {
+                server.prepared.pop(&id);
+            }
+            if let Some(id) = evicts {
+                server.prepared.push(id, ());
+            }
+            if let Some((name, statement)) = closed {
+                self.statements.get_or_insert_default().insert(name, statement);
+            }
+        }
+        // Which of the unnamed statements is there now cannot be told: parse it again.
+        server.unnamed = None;
+    }
+
+    fn copy_in_begins(&mut self, server: &mut ServerState) {
+        self.copy_in = true;
+        let (syncs, others) = self.expected.swallow_syncs();
+        self.swallowed_syncs = syncs > 0;
+        if others {
+            self.lose_count(server);
+        }
+        if syncs > 0 {
+            self.unsynced = true;
+        }
+    }
+
+    fn ready(&mut self, body: &[u8], server: &mut ServerState) -> Result<bool, Broken> {
+        server.status = status(body)?;
+        let note = match self.expected.head() {
+            Some(Kind::Query | Kind::Function | Kind::Sync) => self.expected.pop().and_then(|expected| {
+                if expected.kind != Kind::Sync {
+                    self.tally.queries += 1;
+                }
+                expected.note
+            }),
+            _ if server.unprovable => None,
+            _ => return Err(Broken::OutOfStep(tag::READY_FOR_QUERY)),
+        };
+        self.copy_in = false;
+        self.swallowed_syncs = false;
+        if let Some(note) = note {
+            self.settle(&note.effects, server);
+        }
+        self.end_of_cycle(server);
+        Ok(true)
+    }
+
+    /// A simple query is answered: do its effects count?
+    fn settle(&mut self, effects: &Effects, server: &mut ServerState) {
+        if !self.failed {
+            self.succeeded(server, effects);
+        }
+        if !effects.single && !effects.list.is_empty() && (self.failed || self.rolled_back) {
+            // One of several statements failed or ended the transaction: which effects stayed
+            // only the server knows.
+            self.pin(server, PinReason::Setting);
+        }
+    }
+
+    /// After each ReadyForQuery: what is certain now?
+    fn end_of_cycle(&mut self, server: &mut ServerState) {
+        if server.status == TransactionStatus::Idle {
+            let committed = !self.failed && !self.rolled_back;
+            self.parameters.transaction_ended(committed, &mut server.applied);
+            self.portals.clear();
+            self.tally.transactions += 1;
+        } else if self.rolled_back && self.parameters.has_uncertain() {
+            // To a savepoint, or with AND CHAIN: what is left of the settings cannot be told.
+            self.pin(server, PinReason::Setting);
+        } else if self.committed {
+            self.parameters.transaction_ended(true, &mut server.applied);
+        }
+        self.failed = false;
+        self.committed = false;
+        self.rolled_back = false;
+    }
+
+    /// Gives the answers of our own whose turn has come.
+    fn answer_locally(&mut self, to_client: &mut Sink<'_>) {
+        if self.server_rest.bytes > 0 {
+            return;
+        }
+        while let Some(answer) = self.expected.pop_if(Kind::Local) {
+            if let Some(note) = answer.note {
+                to_client.insert().extend_from_slice(&note.local);
+            }
+        }
+    }
+}
+
+fn status(body: &[u8]) -> Result<TransactionStatus, Broken> {
+    TransactionStatus::decode(body).map_err(|error| Broken::Malformed(error.to_string()))
+}
+
+fn decode_parameter(body: &[u8]) -> Result<(String, String), Broken> {
+    let parameter = backend::ParameterStatus::decode(body).map_err(|error| Broken::Malformed(error.to_string()))?;
+    Ok((
+        String::from_utf8_lossy(parameter.name.as_ref()).into_owned(),
+        parameter.value_str().into_owned(),
+    ))
+}

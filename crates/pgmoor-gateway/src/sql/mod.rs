@@ -1,0 +1,13 @@
+//! What a statement does to its session, told from its text.
+//!
+//! Not a parser: it finds statement boundaries and the few forms whose effect outlives a
+//! transaction. What it cannot see (a function that calls `set_config` inside) stays the
+//! server's secret; `docs/pooling.md` says so.
+
+mod effects;
+mod lexer;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use effects::{Effect, Effects, LOOKED_AT, PinReason, effects};

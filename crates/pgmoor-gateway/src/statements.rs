@@ -1,0 +1,136 @@
+//! Prepared statements that outlive a server connection.
+//!
+//! In transaction mode a client's named statement is known by its text: every client that
+//! prepares the same text shares one name on the servers, which is prepared again on any server
+//! connection that does not have it yet.
+
+use std::borrow::Borrow;
+use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::sql::{Effects, effects};
+
+/// The names that this gateway gives begin so; a client's own names never reach a server.
+pub(crate) const NAME_PREFIX: &[u8] = b"pgmoor_";
+/// A statement that no server has.
+pub(crate) const NO_STATEMENT: &[u8] = b"pgmoor_none";
+
+/// Unique over all workers, because a server connection may move from one to another.
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// A new number for a statement.
+pub(crate) fn next_id() -> u64 {
+    NEXT_ID.fetch_add(1, Ordering::Relaxed)
+}
+
+/// A statement text with its parameter types.
+#[derive(Debug)]
+pub(crate) struct Statement {
+    pub(crate) id: u64,
+    /// The name on the servers; empty for an unnamed statement.
+    pub(crate) name: Box<[u8]>,
+    /// What follows the name in a Parse message: text, zero byte, parameter types.
+    pub(crate) definition: Box<[u8]>,
+    pub(crate) effects: Effects,
+}
+
+impl Statement {
+    /// An unnamed statement, kept so that it can be parsed again elsewhere.
+    pub(crate) fn unnamed(definition: &[u8], effects: Effects) -> Self {
+        Self {
+            id: next_id(),
+            name: Box::default(),
+            definition: definition.into(),
+            effects,
+        }
+    }
+}
+
+/// Compares statements by their definition.
+#[derive(Debug)]
+struct ByDefinition(Rc<Statement>);
+
+impl Borrow<[u8]> for ByDefinition {
+    fn borrow(&self) -> &[u8] {
+        &self.0.definition
+    }
+}
+impl Hash for ByDefinition {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.definition.hash(state);
+    }
+}
+impl PartialEq for ByDefinition {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.definition == other.0.definition
+    }
+}
+impl Eq for ByDefinition {}
+
+/// All named statements that clients of one pool hold.
+#[derive(Debug, Default)]
+pub(crate) struct Registry(HashSet<ByDefinition>);
+
+impl Registry {
+    /// The shared statement of this definition.
+    pub(crate) fn intern(&mut self, definition: &[u8]) -> Rc<Statement> {
+        if let Some(known) = self.0.get(definition) {
+            return known.0.clone();
+        }
+        let id = next_id();
+        let text = definition.split(|&b| b == 0).next().unwrap_or_default();
+        let statement = Rc::new(Statement {
+            id,
+            name: [NAME_PREFIX, id.to_string().as_bytes()].concat().into(),
+            definition: definition.into(),
+            effects: effects(text),
+        });
+        self.0.insert(ByDefinition(statement.clone()));
+        statement
+    }
+
+    /// Forgets what no client holds any more.
+    pub(crate) fn sweep(&mut self) {
+        self.0.retain(|entry| Rc::strong_count(&entry.0) > 1);
+        if self.0.is_empty() {
+            self.0.shrink_to_fit();
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_definitions_share_a_name_and_types_tell_them_apart() {
+        let mut registry = Registry::default();
+
+        let a = registry.intern(b"select $1\0\0\0");
+        let b = registry.intern(b"select $1\0\0\0");
+        let c = registry.intern(b"select $1\0\0\x01\0\0\0\x17");
+
+        assert_eq!(a.id, b.id);
+        assert_ne!(a.name, c.name);
+    }
+
+    #[test]
+    fn a_statement_that_nobody_holds_is_forgotten() {
+        let mut registry = Registry::default();
+
+        let held = registry.intern(b"a\0\0\0");
+        registry.intern(b"b\0\0\0");
+        registry.sweep();
+
+        assert_eq!(registry.len(), 1);
+        drop(held);
+        registry.sweep();
+        assert_eq!(registry.len(), 0);
+    }
+}
