@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use pgmoor_wire::backend::{self, ErrorFields, TransactionStatus};
 use pgmoor_wire::frame::{self, Header};
-use pgmoor_wire::frontend::{self, tag};
+use pgmoor_wire::{frontend, tag};
 use pgmoor_wire::sqlstate::{self, SqlState};
 
 use super::expected::{Kind, Note};
@@ -43,6 +43,18 @@ pub(crate) struct ClientSide<'a, 'b> {
 }
 
 impl Relay {
+    /// Whether there is enough of a message to need a server for it.
+    ///
+    /// # Errors
+    ///
+    /// A message that no client may send.
+    pub(crate) fn has_message(&self, input: &[u8]) -> Result<bool, Violation> {
+        match header(input)? {
+            Some(header) => Ok(input.len() >= self.needed_of_client(header)?.min(header.len)),
+            None => Ok(false),
+        }
+    }
+
     /// Takes the client's bytes; gives how many were taken. The rest is to be shown again, with more.
     ///
     /// # Errors

@@ -84,7 +84,7 @@ impl ServerState {
         self.reported.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
     }
 
-    fn report(&mut self, name: &str, value: &str) {
+    pub(crate) fn report(&mut self, name: &str, value: &str) {
         match self.reported.iter_mut().find(|(known, _)| &**known == name) {
             Some((_, known)) => *known = value.into(),
             None => self.reported.push((name.into(), value.into())),
@@ -166,6 +166,7 @@ pub(crate) struct Relay {
     failed: bool,
     committed: bool,
     rolled_back: bool,
+    server_said_farewell: bool,
     tally: Tally,
 }
 
@@ -189,6 +190,7 @@ impl Relay {
             failed: false,
             committed: false,
             rolled_back: false,
+            server_said_farewell: false,
             tally: Tally::default(),
         }
     }
@@ -233,6 +235,16 @@ impl Relay {
     pub(crate) fn detach(&mut self) {
         self.portals.clear();
         self.expected.shrink();
+    }
+
+    /// The server has told the client itself that the connection ends.
+    pub(crate) fn server_said_farewell(&self) -> bool {
+        self.server_said_farewell
+    }
+
+    /// Something is asked of the server that it has not answered.
+    pub(crate) fn is_owed_answers(&self) -> bool {
+        !self.expected.is_empty()
     }
 
     pub(crate) fn pinned(&self) -> Option<PinReason> {

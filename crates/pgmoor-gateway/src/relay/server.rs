@@ -1,7 +1,8 @@
 //! Server to client: which expected answer each message gives, and what of it the client sees.
 
-use pgmoor_wire::backend::{self, TransactionStatus, tag};
+use pgmoor_wire::backend::{self, TransactionStatus};
 use pgmoor_wire::frame::{self, Header};
+use pgmoor_wire::tag;
 
 use super::expected::{Expected, Kind, Note};
 use super::{Broken, Relay, Rest, ServerState, Sink};
@@ -78,7 +79,7 @@ impl Relay {
             | tag::BIND_COMPLETE
             | tag::CLOSE_COMPLETE
             | tag::NO_DATA
-            | tag::EMPTY_QUERY
+            | tag::EMPTY_QUERY_RESPONSE
             | tag::PORTAL_SUSPENDED => exactly(frame::HEADER),
             tag::READY_FOR_QUERY => exactly(frame::HEADER + 1),
             tag::PARAMETER_STATUS | tag::COMMAND_COMPLETE if header.len > MAX_LOOKED_AT => {
@@ -110,7 +111,7 @@ impl Relay {
         match header.tag {
             tag::READY_FOR_QUERY => return self.ready(body, server),
             tag::COMMAND_COMPLETE => self.command_complete(body, server)?,
-            tag::ERROR_RESPONSE => return Ok(self.error(server, to_client)),
+            tag::ERROR_RESPONSE => return Ok(self.error(body, server, to_client)),
             tag::PARAMETER_STATUS => self.parameter_status(body, server)?,
             tag::PARSE_COMPLETE => {
                 if self.expected.pop_if(Kind::OwnParse).is_some() {
@@ -130,7 +131,7 @@ impl Relay {
                 Some(Kind::Query) => {}
                 _ => self.answered(header.tag, Kind::Describe, server)?,
             },
-            tag::EMPTY_QUERY | tag::PORTAL_SUSPENDED => match self.expected.head() {
+            tag::EMPTY_QUERY_RESPONSE | tag::PORTAL_SUSPENDED => match self.expected.head() {
                 Some(Kind::Query) => {}
                 _ => self.answered(header.tag, Kind::Execute, server)?,
             },
@@ -216,7 +217,8 @@ impl Relay {
     }
 
     /// Whether the client sees the error: it does, unless it gets the gateway's own instead.
-    fn error(&mut self, server: &mut ServerState, to_client: &mut Sink<'_>) -> bool {
+    fn error(&mut self, body: &[u8], server: &mut ServerState, to_client: &mut Sink<'_>) -> bool {
+        self.server_said_farewell |= backend::ErrorView::new(body).is_fatal();
         self.failed = true;
         self.tally.errors += 1;
         if self.copy_in && self.swallowed_syncs {
@@ -361,7 +363,7 @@ fn status(body: &[u8]) -> Result<TransactionStatus, Broken> {
 fn decode_parameter(body: &[u8]) -> Result<(String, String), Broken> {
     let parameter = backend::ParameterStatus::decode(body).map_err(|error| Broken::Malformed(error.to_string()))?;
     Ok((
-        String::from_utf8_lossy(parameter.name.as_ref()).into_owned(),
+        parameter.name.to_owned(),
         parameter.value_str().into_owned(),
     ))
 }

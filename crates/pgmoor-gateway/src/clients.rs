@@ -1,0 +1,230 @@
+//! The clients of one worker, as they can be listed, cancelled and ended.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use pgmoor::connector::CancelTarget;
+use pgmoor::stream::Peer;
+use subtle::ConstantTimeEq;
+use tracing::debug;
+
+use crate::clock::Moment;
+use crate::pool::Server;
+
+/// How long the delivery of a cancel request may take.
+const CANCEL_LIMIT: Duration = Duration::from_secs(5);
+
+/// What a client is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doing {
+    /// It has no server connection and wants none.
+    Idle,
+    /// It waits for one.
+    Waiting,
+    /// It has one.
+    Active,
+}
+
+/// What a client's session is told from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// End as soon as no transaction is open.
+    Leave,
+    /// End now: by an administrator.
+    Kill,
+    /// End now: silent for too long.
+    IdleTimeout,
+    /// End now: silent for too long in a transaction.
+    IdleInTransaction,
+}
+
+/// The server connection that a client has, as far as others need it.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    pub(crate) id: u64,
+    pub(crate) pid: Option<i32>,
+    pub(crate) opened: Moment,
+    pub(crate) endpoint: Arc<str>,
+    target: Arc<CancelTarget>,
+    under_way: Arc<AtomicUsize>,
+}
+
+impl Held {
+    pub(crate) fn of(server: &Server) -> Self {
+        let about = &server.about;
+        Self {
+            id: about.id,
+            pid: about.pid,
+            opened: about.opened,
+            endpoint: about.endpoint.clone(),
+            target: about.cancel.clone(),
+            under_way: about.cancels.clone(),
+        }
+    }
+
+    /// Asks the server to cancel what runs there. The connection is nobody else's until it is done.
+    pub(crate) fn cancel(self) {
+        self.under_way.fetch_add(1, Ordering::SeqCst);
+        tokio::task::spawn_local(async move {
+            if let Err(error) = self.target.cancel(Instant::now() + CANCEL_LIMIT).await {
+                debug!(server_id = self.id, error = %crate::report::chain(&error), "cannot deliver cancel request");
+            }
+            self.under_way.fetch_sub(1, Ordering::SeqCst);
+        });
+    }
+}
+
+/// One logged-in client.
+#[derive(Debug)]
+pub(crate) struct Client {
+    /// Its number, which it knows as its process id.
+    pub(crate) id: u32,
+    key: Box<[u8]>,
+    pub(crate) user: Arc<str>,
+    pub(crate) database: Arc<str>,
+    pub(crate) application_name: String,
+    pub(crate) peer: Peer,
+    pub(crate) tls: Option<String>,
+    pub(crate) connected: Moment,
+    pub(crate) doing: Cell<Doing>,
+    /// Since when it does that.
+    pub(crate) since: Cell<Moment>,
+    /// When it last said something, or was answered.
+    pub(crate) heard: Cell<Moment>,
+    /// When the statement that runs was sent; `None` when none does.
+    pub(crate) running: Cell<Option<Moment>>,
+    pub(crate) in_transaction: Cell<bool>,
+    pub(crate) held: RefCell<Option<Held>>,
+    order: Cell<Option<Order>>,
+    cancelled: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// What is known of a client when it has logged in.
+pub(crate) struct Introduction {
+    pub(crate) id: u32,
+    pub(crate) key: Box<[u8]>,
+    pub(crate) user: Arc<str>,
+    pub(crate) database: Arc<str>,
+    pub(crate) application_name: String,
+    pub(crate) peer: Peer,
+    pub(crate) tls: Option<String>,
+}
+
+impl Client {
+    pub(crate) fn new(who: Introduction) -> Rc<Self> {
+        let now = Moment::now();
+        Rc::new(Self {
+            id: who.id,
+            key: who.key,
+            user: who.user,
+            database: who.database,
+            application_name: who.application_name,
+            peer: who.peer,
+            tls: who.tls,
+            connected: now,
+            doing: Cell::new(Doing::Idle),
+            since: Cell::new(now),
+            heard: Cell::new(now),
+            running: Cell::new(None),
+            in_transaction: Cell::new(false),
+            held: RefCell::default(),
+            order: Cell::new(None),
+            cancelled: Cell::new(false),
+            waker: RefCell::default(),
+        })
+    }
+
+    /// What it has been told to do.
+    #[inline]
+    pub(crate) fn order(&self) -> Option<Order> {
+        self.order.get()
+    }
+
+    /// Tells its session to end; a stronger order stays.
+    pub(crate) fn give_order(&self, order: Order) {
+        if self.order.get().is_none_or(|before| before == Order::Leave) {
+            self.order.set(Some(order));
+        }
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Whom to wake when there is an order.
+    pub(crate) fn listen(&self, waker: &Waker) {
+        let mut own = self.waker.borrow_mut();
+        if !own.as_ref().is_some_and(|own| own.will_wake(waker)) {
+            *own = Some(waker.clone());
+        }
+    }
+
+    /// Cancels what it runs, once.
+    pub(crate) fn cancel_running(&self) {
+        if self.running.get().is_some()
+            && !self.cancelled.replace(true)
+            && let Some(held) = self.held.borrow().clone()
+        {
+            held.cancel();
+        }
+    }
+
+    /// A statement begins or all are answered.
+    #[inline]
+    pub(crate) fn runs(&self, since: Option<Moment>) {
+        self.running.set(since);
+        self.cancelled.set(false);
+    }
+}
+
+/// All clients of one worker.
+#[derive(Debug, Default)]
+pub(crate) struct Clients(RefCell<HashMap<u32, Rc<Client>>>);
+
+impl Clients {
+    pub(crate) fn enter(&self, client: Rc<Client>) {
+        self.0.borrow_mut().insert(client.id, client);
+    }
+
+    pub(crate) fn leave(&self, id: u32) {
+        let mut clients = self.0.borrow_mut();
+        clients.remove(&id);
+        if clients.is_empty() {
+            clients.shrink_to_fit();
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.borrow().len()
+    }
+
+    pub(crate) fn contains(&self, id: u32) -> bool {
+        self.0.borrow().contains_key(&id)
+    }
+
+    pub(crate) fn each(&self, mut visit: impl FnMut(&Rc<Client>)) {
+        self.0.borrow().values().for_each(|client| visit(client));
+    }
+
+    /// Cancels what a client runs, if the key is the client's and it has a server connection.
+    pub(crate) fn cancel(&self, id: u32, key: &[u8]) {
+        let client = self.0.borrow().get(&id).cloned();
+        if let Some(client) = client
+            && bool::from(client.key.ct_eq(key))
+            && let Some(held) = client.held.borrow().clone()
+        {
+            held.cancel();
+        }
+    }
+
+    /// Ends a client; `false` when there is none of this number.
+    pub(crate) fn kill(&self, id: u32) -> bool {
+        let client = self.0.borrow().get(&id).cloned();
+        client.inspect(|client| client.give_order(Order::Kill)).is_some()
+    }
+}

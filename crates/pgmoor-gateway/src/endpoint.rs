@@ -1,0 +1,56 @@
+//! An endpoint as the gateway serves it: how to log in there, and how many connections it may have.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use pgmoor::connector::Connector;
+
+/// A named PostgreSQL that databases are served from.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Opens and authenticates connections to it.
+    pub connector: Connector,
+    /// How many connections all pools together may have; `None` for no limit but their own.
+    pub max_connections: Option<usize>,
+    open: AtomicUsize,
+}
+
+impl Endpoint {
+    /// An endpoint with no connection yet.
+    pub fn new(name: impl Into<String>, connector: Connector, max_connections: Option<usize>) -> Self {
+        Self {
+            name: name.into(),
+            connector,
+            max_connections,
+            open: AtomicUsize::new(0),
+        }
+    }
+
+    /// How many connections are open.
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// A place for one more connection, given back when dropped.
+    pub(crate) fn admit(self: &Arc<Self>) -> Option<Admission> {
+        admit(&self.open, self.max_connections.unwrap_or(usize::MAX)).then(|| Admission(self.clone()))
+    }
+}
+
+/// One connection's place among those that an endpoint may have.
+#[derive(Debug)]
+pub(crate) struct Admission(Arc<Endpoint>);
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Counts one more if that stays within the limit.
+pub(crate) fn admit(open: &AtomicUsize, limit: usize) -> bool {
+    open.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |open| (open < limit).then_some(open + 1))
+        .is_ok()
+}

@@ -1,0 +1,21 @@
+//! From an accepted connection to a client that has proven who it is.
+//!
+//! ```text
+//!   hello (TLS, startup message) ──▶ proof (users: which one?) ──▶ identity
+//! ```
+//!
+//! Until then not one byte of the client reaches a server.
+
+mod hello;
+mod lookup;
+mod prove;
+mod refusal;
+mod talk;
+mod users;
+
+pub(crate) use hello::{Hello, hello};
+pub(crate) use lookup::ServerLookup;
+pub(crate) use prove::{Identity, prove};
+pub(crate) use refusal::Refusal;
+pub(crate) use talk::Talk;
+pub(crate) use users::{Proof, UserError, Users};

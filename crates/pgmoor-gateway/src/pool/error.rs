@@ -1,0 +1,65 @@
+//! Why a client gets no server connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pgmoor::connector::ConnectError;
+use pgmoor_wire::sqlstate::{self, SqlState};
+
+/// Why a client gets no server connection.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum CheckoutError {
+    /// All are in use, or none could be opened, for as long as the client may wait.
+    #[error("no server connection for database \"{database}\" within {} s", waited.as_secs_f32())]
+    TimedOut {
+        database: String,
+        waited: Duration,
+        paused: bool,
+        /// Why none could be opened, if that was tried.
+        #[source]
+        last: Option<Arc<ConnectError>>,
+    },
+    #[error("too many clients wait for a server connection for database \"{database}\"")]
+    QueueFull { database: String, limit: u32 },
+    #[error("cannot connect to the server of database \"{database}\"")]
+    Connect {
+        database: String,
+        #[source]
+        source: Arc<ConnectError>,
+    },
+}
+
+impl CheckoutError {
+    /// What the client's driver is told.
+    pub(crate) fn sqlstate(&self) -> SqlState {
+        match self {
+            Self::TimedOut { last: Some(last), .. } => last.sqlstate().unwrap_or(sqlstate::CONNECTION_FAILURE),
+            Self::TimedOut { paused: true, .. } => sqlstate::CANNOT_CONNECT_NOW,
+            Self::TimedOut { .. } | Self::QueueFull { .. } => sqlstate::TOO_MANY_CONNECTIONS,
+            Self::Connect { source, .. } => source.sqlstate().unwrap_or(sqlstate::CONNECTION_FAILURE),
+        }
+    }
+
+    /// What can be done about it.
+    pub(crate) fn hint(&self) -> String {
+        match self {
+            Self::TimedOut { last: Some(last), .. } => last.hint().unwrap_or_default(),
+            Self::TimedOut { paused: true, .. } => {
+                "the database is paused; \"RESUME\" in the admin database lets clients go on".into()
+            }
+            Self::TimedOut { .. } => {
+                "all server connections are in use: look at SHOW SERVERS for long transactions, or raise pool.size"
+                    .into()
+            }
+            Self::QueueFull { limit, .. } => {
+                format!("{limit} clients wait already; raise pool.size or pool.max_waiting")
+            }
+            Self::Connect { source, .. } => source.hint().unwrap_or_default(),
+        }
+    }
+
+    /// The message with its causes.
+    pub(crate) fn message(&self) -> String {
+        crate::report::chain(self)
+    }
+}

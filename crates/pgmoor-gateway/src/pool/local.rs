@@ -1,0 +1,518 @@
+//! A pool as one worker has it: its idle server connections and its queue of clients.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroUsize;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use pgmoor::connector::{self, ConnectError};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, Sleep};
+use tracing::{debug, info, warn};
+
+use super::error::CheckoutError;
+use super::reset::{Condition, reset};
+use super::server::{Health, Parted, Server};
+use super::shared::{Login, Permit, SharedPool, Signal};
+use crate::clock::Moment;
+use crate::counters::PoolCounters;
+use crate::parameters::Parameters;
+use crate::statements::Registry;
+
+/// How long opening a server connection may take when the endpoint sets no limit.
+const OPEN_LIMIT: Duration = Duration::from_secs(15);
+/// Server connections that one worker opens for a pool at the same time.
+const MAX_OPENING: usize = 8;
+/// Waits between attempts to open a server connection grow from the first to the last.
+const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+/// Sets of startup parameters whose reported values are remembered.
+const MAX_WELCOMES: usize = 256;
+
+/// The parameters that a server reports at login.
+pub(crate) type Reported = Rc<[(Box<str>, Box<str>)]>;
+
+struct Waiter {
+    since: Moment,
+    sender: oneshot::Sender<Result<Box<Server>, CheckoutError>>,
+}
+
+/// A pool as one worker has it.
+pub(crate) struct Pool {
+    pub(crate) shared: Arc<SharedPool>,
+    pub(crate) counters: Arc<PoolCounters>,
+    /// Statements that clients here have prepared.
+    pub(crate) registry: RefCell<Registry>,
+    worker: usize,
+    idle: RefCell<Vec<Box<Server>>>,
+    queue: RefCell<VecDeque<Waiter>>,
+    opening: Cell<usize>,
+    /// Attempts to open a server connection that failed in a row.
+    failures: Cell<u32>,
+    retrying: Cell<bool>,
+    last_error: RefCell<Option<Arc<ConnectError>>>,
+    /// What servers report to a client that asked for these parameters.
+    welcomes: RefCell<HashMap<Parameters, Reported>>,
+}
+
+impl Pool {
+    pub(crate) fn new(shared: Arc<SharedPool>, worker: usize) -> Rc<Self> {
+        Rc::new(Self {
+            counters: shared.desks[worker].counters.clone(),
+            shared,
+            registry: RefCell::default(),
+            worker,
+            idle: RefCell::default(),
+            queue: RefCell::default(),
+            opening: Cell::new(0),
+            failures: Cell::new(0),
+            retrying: Cell::new(false),
+            last_error: RefCell::default(),
+            welcomes: RefCell::default(),
+        })
+    }
+
+    /// A free server connection, when no client waits before this one.
+    #[inline]
+    pub(crate) fn try_check_out(&self) -> Option<Box<Server>> {
+        if !self.queue.borrow().is_empty() || self.shared.is_paused() {
+            return None;
+        }
+        let server = self.take_idle()?;
+        self.counters.wait.observe(Duration::ZERO);
+        self.counters.active_servers.change(1);
+        Some(server)
+    }
+
+    /// The most recently used idle server connection that is still good.
+    fn take_idle(&self) -> Option<Box<Server>> {
+        let mut idle = self.idle.borrow_mut();
+        while let Some(mut server) = idle.pop() {
+            self.show_idle(idle.len());
+            if server.health() == Health::Dead {
+                info!(server_id = server.about.id, pool = %self.name(), "server closed an idle connection");
+                continue;
+            }
+            if server.about.generation == self.shared.generation() {
+                return Some(server);
+            }
+            server.close();
+        }
+        None
+    }
+
+    fn show_idle(&self, count: usize) {
+        self.shared.desks[self.worker].idle.store(count, Ordering::SeqCst);
+        self.counters.idle_servers.set(count as u64);
+    }
+
+    /// Puts the client into the queue.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckoutError::QueueFull`].
+    pub(crate) fn wait(self: &Rc<Self>) -> Result<Waiting, CheckoutError> {
+        let settings = self.shared.database.settings.load();
+        self.queue.borrow_mut().retain(|waiter| !waiter.sender.is_closed());
+        let waiting = self.queue.borrow().len();
+        if waiting >= settings.max_waiting as usize {
+            return Err(CheckoutError::QueueFull {
+                database: self.shared.key.database.to_string(),
+                limit: settings.max_waiting,
+            });
+        }
+        let (sender, receiver) = oneshot::channel();
+        let since = Moment::now();
+        self.queue.borrow_mut().push_back(Waiter { since, sender });
+        self.show_queue();
+        let limit = settings.checkout_timeout;
+        drop(settings);
+        self.help();
+        Ok(Waiting {
+            pool: self.clone(),
+            receiver,
+            since,
+            deadline: Box::pin(tokio::time::sleep_until(Instant::now() + limit)),
+        })
+    }
+
+    fn show_queue(&self) {
+        let queue = self.queue.borrow();
+        let oldest = queue.front().map(|waiter| waiter.since);
+        self.shared.waits(self.worker, queue.len(), oldest);
+    }
+
+    /// Looks for what the clients that wait can be given.
+    pub(crate) fn help(self: &Rc<Self>) {
+        if self.shared.is_paused() {
+            return;
+        }
+        while !self.queue.borrow().is_empty() {
+            match self.take_idle() {
+                Some(server) => self.place(server),
+                None => break,
+            }
+        }
+        let mut wanted = self.queue.borrow().len().saturating_sub(self.opening.get());
+        if self.failures.get() > 0 {
+            // One attempt at a time until one succeeds.
+            wanted = wanted.min(usize::from(self.opening.get() == 0 && !self.retrying.get()));
+        }
+        while wanted > 0 && self.opening.get() < MAX_OPENING {
+            let Some(permit) = self.shared.permit() else {
+                self.shared.ask_for_donation(self.worker);
+                return;
+            };
+            self.open(permit);
+            wanted -= 1;
+        }
+    }
+
+    /// Keeps so many idle server connections ready.
+    pub(crate) fn fill(self: &Rc<Self>, min_idle: usize) {
+        let ready = self.idle.borrow().len() + self.opening.get();
+        if ready < min_idle
+            && self.failures.get() == 0
+            && !self.shared.is_paused()
+            && let Some(permit) = self.shared.permit()
+        {
+            self.open(permit);
+        }
+    }
+
+    fn open(self: &Rc<Self>, permit: Permit) {
+        self.opening.set(self.opening.get() + 1);
+        self.counters.opening_servers.set(self.opening.get() as u64);
+        let pool = self.clone();
+        tokio::task::spawn_local(async move {
+            let generation = pool.shared.generation();
+            let started = Moment::now();
+            let outcome = pool.connect().await;
+            pool.opening.set(pool.opening.get() - 1);
+            pool.counters.opening_servers.set(pool.opening.get() as u64);
+            match outcome {
+                Ok((connection, endpoint)) => {
+                    pool.counters.connect.observe(started.elapsed());
+                    pool.opened(connection, permit, generation, &endpoint);
+                }
+                Err(error) => pool.failed(Arc::new(error), permit),
+            }
+        });
+    }
+
+    async fn connect(&self) -> Result<(connector::Connection, String), ConnectError> {
+        let database = &self.shared.database;
+        let endpoint = database.endpoint.load_full();
+        let login = self.shared.login.load_full();
+        let user = self.shared.key.user.as_deref().unwrap_or_default();
+        let login = match &*login {
+            Login::Endpoint => connector::Login::Endpoint,
+            Login::Password(password) => connector::Login::Password {
+                user,
+                password: password.clone(),
+            },
+            Login::Keys { client, server } => connector::Login::ScramKeys {
+                user,
+                client_key: client.clone(),
+                server_key: server.clone(),
+            },
+        };
+        let dbname = database.dbname.load_full();
+        let deadline = std::time::Instant::now() + OPEN_LIMIT;
+        let connection = endpoint
+            .connector
+            .connect(login, dbname.as_deref(), &[], deadline)
+            .await?;
+        Ok((connection, endpoint.name.clone()))
+    }
+
+    fn opened(self: &Rc<Self>, connection: connector::Connection, permit: Permit, generation: u64, endpoint: &str) {
+        self.counters.server_opened.add(1);
+        self.failures.set(0);
+        *self.last_error.borrow_mut() = None;
+        let settings = self.shared.database.settings.load();
+        let server = Server::new(
+            connection,
+            Some(permit),
+            generation,
+            endpoint,
+            NonZeroUsize::new(settings.prepared_statements as usize).unwrap_or(NonZeroUsize::MIN),
+            settings.lifetime.get(),
+        );
+        debug!(server_id = server.about.id, pool = %self.name(), "opened server connection");
+        self.place(Box::new(server));
+        self.help();
+    }
+
+    fn failed(self: &Rc<Self>, error: Arc<ConnectError>, permit: Permit) {
+        permit.return_silently();
+        self.counters.server_failed.add(1);
+        let failures = self.failures.get().saturating_add(1);
+        self.failures.set(failures);
+        if failures == 1 {
+            warn!(pool = %self.name(), error = %crate::report::chain(&*error), "cannot open server connection");
+        }
+        *self.last_error.borrow_mut() = Some(error.clone());
+        if !error.is_retryable() {
+            self.failures.set(0);
+            return self.fail_all(&error);
+        }
+        if self.retrying.replace(true) {
+            return;
+        }
+        let delay = RETRY.1.min(RETRY.0 * 2u32.saturating_pow(failures.min(10) - 1));
+        let pool = self.clone();
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(delay).await;
+            pool.retrying.set(false);
+            pool.help();
+        });
+    }
+
+    /// Waiting longer would help no client.
+    fn fail_all(&self, error: &Arc<ConnectError>) {
+        let waiters = std::mem::take(&mut *self.queue.borrow_mut());
+        self.show_queue();
+        for waiter in waiters {
+            let _ = waiter.sender.send(Err(CheckoutError::Connect {
+                database: self.shared.key.database.to_string(),
+                source: error.clone(),
+            }));
+        }
+    }
+
+    /// Takes a server connection back from a client: the one door, which resets it.
+    #[inline]
+    pub(crate) fn check_in(self: &Rc<Self>, server: Box<Server>, condition: Condition) {
+        self.counters.active_servers.change(-1);
+        match condition {
+            Condition::Clean if !server.about.state.dirty && !server.is_being_cancelled() => self.place(server),
+            Condition::Clean | Condition::Used => self.reset(server),
+            Condition::Unusable(reason) => {
+                info!(server_id = server.about.id, pool = %self.name(), reason, "discarded server connection");
+                drop(server);
+                self.help();
+            }
+        }
+    }
+
+    fn reset(self: &Rc<Self>, mut server: Box<Server>) {
+        self.counters.resetting_servers.change(1);
+        let limit = self.shared.database.settings.load().reset_timeout;
+        let pool = self.clone();
+        tokio::task::spawn_local(async move {
+            let waited = Moment::now();
+            while server.is_being_cancelled() && waited.elapsed() < limit {
+                // A cancel that arrives late would hit whoever has the connection next.
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            let outcome = if server.is_being_cancelled() {
+                Err("cancel_timeout")
+            } else {
+                reset(&mut server, limit).await
+            };
+            pool.counters.resetting_servers.change(-1);
+            match outcome {
+                Ok(()) => pool.place(server),
+                Err(reason) => {
+                    info!(server_id = server.about.id, pool = %pool.name(), reason, "discarded server connection");
+                    drop(server);
+                    pool.help();
+                }
+            }
+        });
+    }
+
+    /// Gives a clean server connection to who needs it most, or keeps it.
+    fn place(self: &Rc<Self>, mut server: Box<Server>) {
+        if self.shared.is_paused() || server.about.generation != self.shared.generation() {
+            return server.close();
+        }
+        if self.queue.borrow().is_empty() && !self.has_needier() {
+            server.about.used.set(Moment::now());
+            let count = {
+                let mut idle = self.idle.borrow_mut();
+                idle.push(server);
+                idle.len()
+            };
+            self.show_idle(count);
+            // A client elsewhere may have begun to wait before it could see this.
+            if self.has_needier() && let Some(server) = self.take_idle() {
+                self.place_elsewhere(server);
+            }
+            return;
+        }
+        if let Some(neediest) = self.shared.neediest(self.worker) {
+            return self.give(*server, neediest);
+        }
+        loop {
+            let Some(waiter) = self.queue.borrow_mut().pop_front() else {
+                return self.place(server);
+            };
+            self.counters.wait.observe(waiter.since.elapsed());
+            self.counters.active_servers.change(1);
+            match waiter.sender.send(Ok(server)) {
+                Ok(()) => return self.show_queue(),
+                Err(Ok(unsent)) => {
+                    self.counters.active_servers.change(-1);
+                    server = unsent;
+                }
+                Err(Err(_)) => return self.show_queue(),
+            }
+        }
+    }
+
+    fn has_needier(&self) -> bool {
+        self.shared.neediest(self.worker).is_some()
+    }
+
+    fn place_elsewhere(self: &Rc<Self>, server: Box<Server>) {
+        match self.shared.neediest(self.worker) {
+            Some(worker) => self.give(*server, worker),
+            None => self.place(server),
+        }
+    }
+
+    fn give(self: &Rc<Self>, server: Server, worker: usize) {
+        let Ok(parted) = server.part() else {
+            return;
+        };
+        let signal = Signal::Server(self.shared.clone(), Box::new(parted));
+        if let Err(Signal::Server(_, parted)) = self.shared.send(worker, signal) {
+            // That worker is gone, and its clients with it.
+            drop(parted);
+        }
+    }
+
+    /// A server connection from another worker.
+    pub(crate) fn receive(self: &Rc<Self>, parted: Parted) {
+        if let Ok(server) = parted.attach() {
+            self.place(Box::new(server));
+        }
+    }
+
+    /// A client of another worker waits.
+    pub(crate) fn donate(self: &Rc<Self>, worker: usize) {
+        if self.shared.desks[worker].waiting.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+        if let Some(server) = self.take_idle() {
+            self.give(*server, worker);
+        }
+    }
+
+    /// Closes idle server connections that are dead, too old, too long idle, or of an earlier
+    /// generation; sees to the least number of idle ones.
+    pub(crate) fn maintain(self: &Rc<Self>, now: Moment) {
+        let settings = self.shared.database.settings.load();
+        let min_idle = settings.min_idle as usize / self.shared.desks.len()
+            + usize::from(self.worker < settings.min_idle as usize % self.shared.desks.len());
+        let paused = self.shared.is_paused();
+        let generation = self.shared.generation();
+        let mut kept = Vec::new();
+        for mut server in std::mem::take(&mut *self.idle.borrow_mut()) {
+            let idle_for = now.since(server.about.used.get());
+            let too_long = settings.idle_timeout.get().is_some_and(|limit| idle_for > limit) && kept.len() >= min_idle;
+            if server.health() == Health::Dead {
+                info!(server_id = server.about.id, pool = %self.name(), "server closed an idle connection");
+            } else if paused || too_long || server.is_expired(now) || server.about.generation != generation {
+                server.close();
+            } else {
+                kept.push(server);
+            }
+        }
+        self.show_idle(kept.len());
+        *self.idle.borrow_mut() = kept;
+        self.registry.borrow_mut().sweep();
+        self.queue.borrow_mut().retain(|waiter| !waiter.sender.is_closed());
+        self.show_queue();
+        drop(settings);
+        self.fill(min_idle);
+        self.help();
+    }
+
+    /// Calls `visit` for each idle server connection.
+    pub(crate) fn each_idle(&self, mut visit: impl FnMut(&Server)) {
+        self.idle.borrow().iter().for_each(|server| visit(server));
+    }
+
+    /// What a server reports to a client that asked for these parameters, if one did before.
+    pub(crate) fn welcome(&self, parameters: &Parameters) -> Option<Reported> {
+        self.welcomes.borrow().get(parameters).cloned()
+    }
+
+    pub(crate) fn remember_welcome(&self, parameters: Parameters, reported: Reported) {
+        let mut welcomes = self.welcomes.borrow_mut();
+        if welcomes.len() >= MAX_WELCOMES {
+            welcomes.clear();
+        }
+        welcomes.insert(parameters, reported);
+    }
+
+    /// After a switch another server may report other values.
+    pub(crate) fn forget_welcomes(&self) {
+        self.welcomes.borrow_mut().clear();
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.shared.key.database
+    }
+
+    /// Nobody uses or wants anything of it.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.idle.borrow().is_empty()
+            && self.queue.borrow().is_empty()
+            && self.opening.get() == 0
+            && self.counters.clients.get() == 0
+    }
+}
+
+/// A client's place in the queue.
+pub(crate) struct Waiting {
+    pool: Rc<Pool>,
+    receiver: oneshot::Receiver<Result<Box<Server>, CheckoutError>>,
+    since: Moment,
+    deadline: Pin<Box<Sleep>>,
+}
+
+impl Waiting {
+    pub(crate) fn since(&self) -> Moment {
+        self.since
+    }
+
+    /// Ready with a server connection, or with the reason why there is none.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Box<Server>, CheckoutError>> {
+        if let Poll::Ready(outcome) = Pin::new(&mut self.receiver).poll(cx) {
+            return Poll::Ready(outcome.unwrap_or_else(|_| Err(self.timed_out())));
+        }
+        self.deadline.as_mut().poll(cx).map(|()| {
+            self.pool.counters.timeouts.add(1);
+            Err(self.timed_out())
+        })
+    }
+
+    fn timed_out(&self) -> CheckoutError {
+        CheckoutError::TimedOut {
+            database: self.pool.shared.key.database.to_string(),
+            waited: self.since.elapsed(),
+            paused: self.pool.shared.is_paused(),
+            last: self.pool.last_error.borrow().clone(),
+        }
+    }
+}
+
+impl Drop for Waiting {
+    /// A server connection that was given at the last moment goes back.
+    fn drop(&mut self) {
+        self.receiver.close();
+        if let Ok(Ok(server)) = self.receiver.try_recv() {
+            self.pool.check_in(server, Condition::Clean);
+        }
+        self.pool.queue.borrow_mut().retain(|waiter| !waiter.sender.is_closed());
+        self.pool.show_queue();
+    }
+}

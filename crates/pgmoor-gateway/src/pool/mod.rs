@@ -1,0 +1,25 @@
+//! Server connections of one database and user: who has them, who waits for them.
+//!
+//! ```text
+//!                  ┌── worker 0 ──┐   ┌── worker 1 ──┐
+//!   check out  ◀── │ Pool: idle   │   │ Pool: idle   │ ──▶ check out
+//!   check in   ──▶ │       queue  │   │       queue  │ ◀── check in
+//!                  └──────┬───────┘   └───────┬──────┘
+//!                         └── SharedPool ─────┘   permits, and who waits longest
+//! ```
+//!
+//! Each worker has its own idle connections and its own queue, so that a check-out takes no lock.
+//! The permits to open connections are shared, and an idle connection goes to another worker when
+//! a client waits there longer than any here.
+
+mod error;
+mod local;
+mod reset;
+mod server;
+mod shared;
+
+pub(crate) use error::CheckoutError;
+pub(crate) use local::{Pool, Reported, Waiting};
+pub(crate) use reset::Condition;
+pub(crate) use server::{Parted, Server};
+pub(crate) use shared::{Database, Login, PoolKey, SharedPool, Signal, Signals};

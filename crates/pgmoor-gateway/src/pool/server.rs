@@ -1,0 +1,194 @@
+//! One server connection, and what is known of it between two clients.
+
+use std::cell::Cell;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use pgmoor::connector::{CancelTarget, Connection};
+use pgmoor::stream::{Detached, Stream};
+use pgmoor_wire::{backend, frame, frontend, tag};
+
+use super::shared::Permit;
+use crate::clock::Moment;
+use crate::relay::ServerState;
+
+/// An unfinished message that nobody asked for may not grow beyond this, in bytes.
+const MAX_UNASKED: usize = 64 << 10;
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// One server connection.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) stream: Stream,
+    pub(crate) about: Box<About>,
+}
+
+/// Everything but the stream.
+#[derive(Debug)]
+pub(crate) struct About {
+    pub(crate) id: u64,
+    pub(crate) state: ServerState,
+    /// Received and not used yet: part of a message.
+    pub(crate) inbox: Vec<u8>,
+    /// To be sent yet.
+    pub(crate) outbox: Vec<u8>,
+    /// The server's process, for people.
+    pub(crate) pid: Option<i32>,
+    pub(crate) cancel: Arc<CancelTarget>,
+    /// Cancel requests under way: nobody else may have the connection before they have ended.
+    pub(crate) cancels: Arc<AtomicUsize>,
+    pub(crate) opened: Moment,
+    pub(crate) used: Cell<Moment>,
+    /// When it is too old; `None` for never.
+    expires: Option<Moment>,
+    pub(crate) generation: u64,
+    pub(crate) endpoint: Arc<str>,
+    permit: Option<Permit>,
+}
+
+/// A server connection between two workers.
+#[derive(Debug)]
+pub(crate) struct Parted {
+    stream: Detached,
+    about: Box<About>,
+}
+
+/// Whether a server connection that nobody uses is still good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Health {
+    Alive,
+    /// The server closed it, or said something that it must not say unasked.
+    Dead,
+}
+
+impl Server {
+    pub(crate) fn new(
+        connection: Connection,
+        permit: Option<Permit>,
+        generation: u64,
+        endpoint: &str,
+        statements: NonZeroUsize,
+        lifetime: Option<Duration>,
+    ) -> Self {
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        let opened = Moment::now();
+        // Connections opened together must not all end together.
+        let expires = lifetime.map(|lifetime| {
+            let micros = u64::try_from(lifetime.as_micros()).unwrap_or(u64::MAX);
+            let spread = (micros / 10).max(1);
+            let early = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) % spread;
+            Moment::from_micros(opened.micros().saturating_add(micros - early))
+        });
+        Self {
+            stream: connection.stream,
+            about: Box::new(About {
+                id,
+                state: ServerState::new(connection.parameters, statements),
+                inbox: connection.leftover,
+                outbox: Vec::new(),
+                pid: connection.key.as_ref().map(|(pid, _)| *pid),
+                cancel: Arc::new(connection.cancel),
+                cancels: Arc::new(AtomicUsize::new(0)),
+                opened,
+                used: Cell::new(opened),
+                expires,
+                generation,
+                endpoint: endpoint.into(),
+                permit,
+            }),
+        }
+    }
+
+    pub(crate) fn about(&self) -> &About {
+        &self.about
+    }
+
+    pub(crate) fn is_expired(&self, now: Moment) -> bool {
+        self.about.expires.is_some_and(|expires| expires <= now)
+    }
+
+    /// Whether a cancel request is on its way to it.
+    pub(crate) fn is_being_cancelled(&self) -> bool {
+        self.about.cancels.load(Ordering::SeqCst) > 0
+    }
+
+    /// Looks at a connection that nobody uses. No system call when nothing has arrived.
+    #[inline]
+    pub(crate) fn health(&mut self) -> Health {
+        if self.stream.is_read_ready() {
+            self.listen()
+        } else {
+            Health::Alive
+        }
+    }
+
+    #[cold]
+    fn listen(&mut self) -> Health {
+        let mut scratch = [0; 4096];
+        while self.stream.is_read_ready() {
+            match self.stream.try_read(&mut scratch) {
+                Ok(0) => return Health::Dead,
+                Ok(count) => self.about.inbox.extend_from_slice(&scratch[..count]),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                Err(_) => return Health::Dead,
+            }
+            if !self.take_unasked() || self.about.inbox.len() > MAX_UNASKED {
+                return Health::Dead;
+            }
+        }
+        Health::Alive
+    }
+
+    /// Takes the messages that a server may send unasked; `false` at any other.
+    fn take_unasked(&mut self) -> bool {
+        let inbox = std::mem::take(&mut self.about.inbox);
+        let mut at = 0;
+        while let Ok(Some(header)) = frame::header(&inbox[at..]) {
+            let Some(message) = inbox.get(at..at + header.len) else {
+                break;
+            };
+            match header.tag {
+                tag::PARAMETER_STATUS => {
+                    let Ok(parameter) = backend::ParameterStatus::decode(&message[frame::HEADER..]) else {
+                        return false;
+                    };
+                    self.about.state.report(parameter.name, &parameter.value_str());
+                }
+                tag::NOTICE_RESPONSE => {}
+                _ => return false,
+            }
+            at += header.len;
+        }
+        self.about.inbox = inbox[at..].to_vec();
+        true
+    }
+
+    /// Takes it off this worker, so that another can have it.
+    pub(crate) fn part(mut self) -> std::io::Result<Parted> {
+        self.about.inbox.shrink_to_fit();
+        Ok(Parted {
+            stream: self.stream.detach()?,
+            about: self.about,
+        })
+    }
+
+    /// Tells the server that it is over. What cannot be sent at once is not sent.
+    pub(crate) fn close(mut self) {
+        let mut goodbye = Vec::new();
+        frontend::write_terminate(&mut goodbye);
+        let _ = self.stream.try_write(&goodbye);
+        self.stream.shutdown_now();
+    }
+}
+
+impl Parted {
+    pub(crate) fn attach(self) -> std::io::Result<Server> {
+        Ok(Server {
+            stream: self.stream.attach()?,
+            about: self.about,
+        })
+    }
+}

@@ -1,0 +1,237 @@
+//! What the workers share of a pool: permits, signals, and who waits longest.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use pgmoor::Secret;
+use tokio::sync::mpsc;
+
+use super::server::Parted;
+use crate::clock::Moment;
+use crate::counters::PoolCounters;
+use crate::endpoint::{Admission, Endpoint, admit};
+use crate::settings::PoolSettings;
+
+/// A client elsewhere has to wait this much longer than the first one here to go before it.
+const FAIRNESS: Duration = Duration::from_millis(5);
+
+/// Which pool: the database that clients ask for, and the user it logs in as.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct PoolKey {
+    pub(crate) database: Arc<str>,
+    /// `None` logs in with the endpoint's own credential.
+    pub(crate) user: Option<Arc<str>>,
+}
+
+/// How server connections of a pool log in.
+#[derive(Debug, Clone)]
+pub(crate) enum Login {
+    /// With the endpoint's own credential.
+    Endpoint,
+    /// With the password that the client gave.
+    Password(Secret<String>),
+    /// With the keys that a client's SCRAM login gave.
+    Keys {
+        client: Secret<[u8; 32]>,
+        server: Secret<[u8; 32]>,
+    },
+}
+
+/// A database that clients ask for, as all workers see it.
+#[derive(Debug)]
+pub(crate) struct Database {
+    pub(crate) name: Arc<str>,
+    /// Its name at the server; `None` for the endpoint's own.
+    pub(crate) dbname: ArcSwap<Option<String>>,
+    pub(crate) settings: ArcSwap<PoolSettings>,
+    pub(crate) endpoint: ArcSwap<Endpoint>,
+    /// Clients wait instead of getting a server connection.
+    pub(crate) paused: AtomicBool,
+    /// Server connections of an earlier generation are closed when they come back.
+    pub(crate) generation: AtomicU64,
+}
+
+/// What a worker is asked to do for a pool, by another worker or by itself.
+#[derive(Debug)]
+pub(crate) enum Signal {
+    /// A server connection for a client that waits there.
+    Server(Arc<SharedPool>, Box<Parted>),
+    /// A client waits at this worker: give it an idle server connection if there is one.
+    Donate(Arc<SharedPool>, usize),
+    /// Look whether a waiting client can be helped now.
+    Nudge(Arc<SharedPool>),
+}
+
+/// The ways to the workers. No more signals are under way than there are clients waiting and
+/// server connections.
+#[derive(Debug, Clone)]
+pub(crate) struct Signals(pub(crate) Arc<[mpsc::UnboundedSender<Signal>]>);
+
+impl Signals {
+    /// Gives the signal back when the worker is gone.
+    pub(crate) fn send(&self, worker: usize, signal: Signal) -> Result<(), Signal> {
+        match self.0.get(worker) {
+            Some(sender) => sender.send(signal).map_err(|unsent| unsent.0),
+            None => Err(signal),
+        }
+    }
+}
+
+/// What one worker shows of its part of the pool.
+#[derive(Debug, Default)]
+pub(crate) struct Desk {
+    /// Clients that wait.
+    pub(crate) waiting: AtomicUsize,
+    /// Since when the first of them does ([`Moment`]); 0 for none.
+    pub(crate) oldest: AtomicU64,
+    /// Server connections that are free.
+    pub(crate) idle: AtomicUsize,
+    pub(crate) counters: Arc<PoolCounters>,
+}
+
+/// A pool as all workers see it.
+#[derive(Debug)]
+pub(crate) struct SharedPool {
+    pub(crate) key: PoolKey,
+    pub(crate) database: Arc<Database>,
+    pub(crate) login: ArcSwap<Login>,
+    pub(crate) desks: Box<[Desk]>,
+    open: AtomicUsize,
+    waiting: AtomicUsize,
+    signals: Signals,
+}
+
+impl SharedPool {
+    pub(crate) fn new(key: PoolKey, database: Arc<Database>, login: Login, signals: Signals) -> Self {
+        Self {
+            key,
+            database,
+            login: ArcSwap::from_pointee(login),
+            desks: signals.0.iter().map(|_| Desk::default()).collect(),
+            open: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            signals,
+        }
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.database.paused.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.database.generation.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// A permit for one more server connection.
+    pub(crate) fn permit(self: &Arc<Self>) -> Option<Permit> {
+        let size = self.database.settings.load().size.get() as usize;
+        if !admit(&self.open, size) {
+            return None;
+        }
+        // Dropped when the endpoint has its fill.
+        let mut permit = Permit {
+            pool: self.clone(),
+            endpoint: None,
+            silent: true,
+        };
+        permit.endpoint = Some(self.database.endpoint.load().admit()?);
+        permit.silent = false;
+        Some(permit)
+    }
+
+    /// A client of this worker begins or ceases to wait.
+    pub(crate) fn waits(&self, worker: usize, count: usize, oldest: Option<Moment>) {
+        let desk = &self.desks[worker];
+        let before = desk.waiting.swap(count, Ordering::SeqCst);
+        desk.oldest.store(oldest.map_or(0, Moment::micros), Ordering::SeqCst);
+        desk.counters.waiting_clients.set(count as u64);
+        desk.counters.oldest_wait.set(oldest.map_or(0, Moment::micros));
+        if count >= before {
+            self.waiting.fetch_add(count - before, Ordering::SeqCst);
+        } else {
+            self.waiting.fetch_sub(before - count, Ordering::SeqCst);
+        }
+    }
+
+    /// The worker whose client should have a server connection that came free at `worker`.
+    pub(crate) fn neediest(&self, worker: usize) -> Option<usize> {
+        let own = &self.desks[worker];
+        if self.waiting.load(Ordering::SeqCst) == own.waiting.load(Ordering::Relaxed) {
+            return None;
+        }
+        let limit = match own.oldest.load(Ordering::Relaxed) {
+            0 => u64::MAX,
+            oldest => oldest.saturating_sub(u64::try_from(FAIRNESS.as_micros()).unwrap_or(0)),
+        };
+        self.desks
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| *index != worker)
+            .map(|(index, desk)| (index, desk.oldest.load(Ordering::SeqCst)))
+            .filter(|&(_, oldest)| oldest != 0 && oldest < limit)
+            .min_by_key(|&(_, oldest)| oldest)
+            .map(|(index, _)| index)
+    }
+
+    /// Asks a worker that has an idle server connection to give it to `worker`.
+    pub(crate) fn ask_for_donation(self: &Arc<Self>, worker: usize) {
+        let donor = self
+            .desks
+            .iter()
+            .enumerate()
+            .find(|(index, desk)| *index != worker && desk.idle.load(Ordering::SeqCst) > 0);
+        if let Some((donor, _)) = donor {
+            let _ = self.signals.send(donor, Signal::Donate(self.clone(), worker));
+        }
+    }
+
+    pub(crate) fn send(&self, worker: usize, signal: Signal) -> Result<(), Signal> {
+        self.signals.send(worker, signal)
+    }
+
+    /// Wakes the worker whose client waits longest: a permit came free.
+    fn nudge(self: &Arc<Self>) {
+        let neediest = self
+            .desks
+            .iter()
+            .enumerate()
+            .map(|(index, desk)| (index, desk.oldest.load(Ordering::SeqCst)))
+            .filter(|&(_, oldest)| oldest != 0)
+            .min_by_key(|&(_, oldest)| oldest);
+        if let Some((worker, _)) = neediest {
+            let _ = self.signals.send(worker, Signal::Nudge(self.clone()));
+        }
+    }
+}
+
+/// The right to have one server connection open, given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    pool: Arc<SharedPool>,
+    endpoint: Option<Admission>,
+    /// Nobody needs to hear that it was given back.
+    silent: bool,
+}
+
+impl Permit {
+    /// Gives it back without waking anybody, because whoever had it tries again later.
+    pub(crate) fn return_silently(mut self) {
+        self.silent = true;
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.endpoint = None;
+        self.pool.open.fetch_sub(1, Ordering::SeqCst);
+        if !self.silent && self.pool.waiting.load(Ordering::SeqCst) > 0 {
+            self.pool.nudge();
+        }
+    }
+}

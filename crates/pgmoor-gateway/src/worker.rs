@@ -1,0 +1,424 @@
+//! One worker: a single-threaded event loop with its own listeners, clients and pools.
+//!
+//! A client lives on one worker from its login to its end. Nothing on the data path takes a lock
+//! or wakes another thread.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use parking::Pools;
+use pgmoor::stream::{Detached, Stream};
+use pgmoor::tls::ServerTls;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
+use tracing::{error, info, warn};
+
+use crate::buffers::Buffers;
+use crate::clients::{Clients, Order};
+use crate::clock::Moment;
+use crate::endpoint::Endpoint;
+use crate::entry;
+use crate::listener::{Accepted, Listener};
+use crate::login::Users;
+use crate::pool::{Database, Login, Pool, PoolKey, SharedPool, Signal, Signals};
+use crate::settings::GatewaySettings;
+
+/// How often time limits are looked at.
+const TICK: Duration = Duration::from_millis(100);
+/// How often pools are looked after, in ticks.
+const UPKEEP: u32 = 10;
+/// A wait before connections are accepted again when there are no descriptors left.
+const BREATH: Duration = Duration::from_millis(100);
+/// Clients that one worker numbers before it begins again.
+const NUMBERS: u32 = 1 << 20;
+
+/// The databases by the name that clients ask for.
+pub(crate) type Databases = HashMap<Arc<str>, Arc<Database>>;
+
+/// What a configuration became. Replaced as a whole by a reload.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) settings: GatewaySettings,
+    pub(crate) tls: Option<Arc<ServerTls>>,
+    pub(crate) users: Users,
+    pub(crate) databases: Databases,
+    pub(crate) endpoints: HashMap<String, Arc<Endpoint>>,
+}
+
+/// Work for a worker, done between two events.
+pub(crate) enum Task {
+    /// Serve this client.
+    Client(Box<Detached>, Place),
+    /// Do this.
+    Run(Box<dyn FnOnce(&Rc<Worker>) + Send>),
+}
+
+/// What all workers share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) state: ArcSwap<State>,
+    /// No client is let in any more.
+    pub(crate) stopping: AtomicBool,
+    pools: Pools,
+    signals: Signals,
+    tasks: Box<[mpsc::UnboundedSender<Task>]>,
+    connected: AtomicUsize,
+    loads: Box<[AtomicUsize]>,
+}
+
+mod parking {
+    //! The pools that exist, by their key. Locked when a client logs in, never afterwards.
+
+    use std::collections::HashMap;
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use crate::pool::{PoolKey, SharedPool};
+
+    #[derive(Debug, Default)]
+    pub(super) struct Pools(Mutex<HashMap<PoolKey, Arc<SharedPool>>>);
+
+    impl Pools {
+        pub(super) fn get(&self, key: &PoolKey, make: impl FnOnce() -> SharedPool) -> Arc<SharedPool> {
+            let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            match pools.get(key) {
+                Some(pool) => pool.clone(),
+                None => {
+                    let pool = Arc::new(make());
+                    pools.insert(key.clone(), pool.clone());
+                    pool
+                }
+            }
+        }
+
+        pub(super) fn all(&self) -> Vec<Arc<SharedPool>> {
+            let pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            pools.values().cloned().collect()
+        }
+    }
+}
+
+impl Shared {
+    /// For so many workers; gives what each of them takes its work from.
+    pub(crate) fn new(state: State, workers: usize) -> (Arc<Self>, Vec<Inbox>) {
+        let mut inboxes = Vec::new();
+        let (mut signals, mut tasks) = (Vec::new(), Vec::new());
+        for _ in 0..workers {
+            let (signal_sender, signal_receiver) = mpsc::unbounded_channel();
+            let (task_sender, task_receiver) = mpsc::unbounded_channel();
+            signals.push(signal_sender);
+            tasks.push(task_sender);
+            inboxes.push(Inbox {
+                signals: signal_receiver,
+                tasks: task_receiver,
+            });
+        }
+        let shared = Self {
+            state: ArcSwap::from_pointee(state),
+            stopping: AtomicBool::new(false),
+            pools: Pools::default(),
+            signals: Signals(signals.into()),
+            tasks: tasks.into(),
+            connected: AtomicUsize::new(0),
+            loads: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+        };
+        (Arc::new(shared), inboxes)
+    }
+
+    pub(crate) fn workers(&self) -> usize {
+        self.loads.len()
+    }
+
+    pub(crate) fn connected(&self) -> usize {
+        self.connected.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn pools(&self) -> Vec<Arc<SharedPool>> {
+        self.pools.all()
+    }
+
+    /// Has a worker do something; `false` when it is gone.
+    pub(crate) fn run_on(&self, worker: usize, work: impl FnOnce(&Rc<Worker>) + Send + 'static) -> bool {
+        self.tasks
+            .get(worker)
+            .is_some_and(|tasks| tasks.send(Task::Run(Box::new(work))).is_ok())
+    }
+
+    /// Has every worker do something.
+    pub(crate) fn run_everywhere(&self, work: impl Fn(&Rc<Worker>) + Clone + Send + 'static) {
+        for worker in 0..self.workers() {
+            self.run_on(worker, work.clone());
+        }
+    }
+
+    /// Delivers a client's cancel request to the worker that has the client.
+    pub(crate) fn cancel(&self, pid: i32, key: Vec<u8>) {
+        let id = pid.cast_unsigned();
+        self.run_on(worker_of(id), move |worker| worker.clients.cancel(id, &key));
+    }
+
+    /// The worker with the fewest clients, if that is clearly another one.
+    fn least_loaded(&self, worker: usize) -> usize {
+        let load = |index: usize| self.loads[index].load(Ordering::Relaxed);
+        let least = (0..self.workers()).min_by_key(|&index| load(index)).unwrap_or(worker);
+        if load(least) < load(worker) { least } else { worker }
+    }
+}
+
+/// The worker that numbers its clients so.
+pub(crate) fn worker_of(id: u32) -> usize {
+    (id / NUMBERS) as usize
+}
+
+/// A connection's place among all, given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    shared: Arc<Shared>,
+    worker: usize,
+}
+
+impl Place {
+    fn take(shared: &Arc<Shared>, worker: usize) -> Self {
+        shared.connected.fetch_add(1, Ordering::SeqCst);
+        shared.loads[worker].fetch_add(1, Ordering::Relaxed);
+        Self {
+            shared: shared.clone(),
+            worker,
+        }
+    }
+
+    /// Whether there are more connections than `limit`, this one counted.
+    pub(crate) fn is_over(&self, limit: usize) -> bool {
+        self.shared.connected() > limit
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.connected.fetch_sub(1, Ordering::SeqCst);
+        self.shared.loads[self.worker].fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a worker takes its work from.
+pub(crate) struct Inbox {
+    signals: mpsc::UnboundedReceiver<Signal>,
+    tasks: mpsc::UnboundedReceiver<Task>,
+}
+
+/// One worker.
+pub(crate) struct Worker {
+    pub(crate) index: usize,
+    pub(crate) gateway: Arc<Shared>,
+    pub(crate) buffers: Rc<Buffers>,
+    pub(crate) clients: Clients,
+    pools: RefCell<HashMap<PoolKey, Rc<Pool>>>,
+    next_number: Cell<u32>,
+    accepting: RefCell<Vec<JoinHandle<()>>>,
+}
+
+impl Worker {
+    /// Runs a worker until `stop` says so. Called on the worker's own thread.
+    ///
+    /// # Errors
+    ///
+    /// The event loop cannot be had, or a listener cannot be watched.
+    pub(crate) fn main(
+        index: usize,
+        gateway: Arc<Shared>,
+        listeners: Vec<Listener>,
+        inbox: Inbox,
+        mut stop: watch::Receiver<bool>,
+    ) -> std::io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let worker = Rc::new(Self {
+            index,
+            gateway,
+            buffers: Rc::default(),
+            clients: Clients::default(),
+            pools: RefCell::default(),
+            next_number: Cell::new(0),
+            accepting: RefCell::default(),
+        });
+        LocalSet::new().block_on(&runtime, async move {
+            for listener in listeners {
+                let accepting = spawn_local(accept(worker.clone(), listener.watch()?));
+                worker.accepting.borrow_mut().push(accepting);
+            }
+            spawn_local(work(worker.clone(), inbox));
+            spawn_local(tick(worker.clone()));
+            // An error means that the handle is gone, and with it the reason to go on.
+            let _ = stop.wait_for(|stop| *stop).await;
+            Ok(())
+        })
+    }
+
+    /// This worker's part of a pool.
+    pub(crate) fn pool(&self, key: PoolKey, database: &Arc<Database>, login: Login) -> Rc<Pool> {
+        if let Some(pool) = self.pools.borrow().get(&key) {
+            return pool.clone();
+        }
+        let shared = self.gateway.pools.get(&key, || {
+            SharedPool::new(key.clone(), database.clone(), login, self.gateway.signals.clone())
+        });
+        self.adopt(shared)
+    }
+
+    fn adopt(&self, shared: Arc<SharedPool>) -> Rc<Pool> {
+        let mut pools = self.pools.borrow_mut();
+        pools
+            .entry(shared.key.clone())
+            .or_insert_with(|| Pool::new(shared, self.index))
+            .clone()
+    }
+
+    /// All of this worker's pools.
+    pub(crate) fn pools(&self) -> Vec<Rc<Pool>> {
+        self.pools.borrow().values().cloned().collect()
+    }
+
+    /// Looks after the pools of a database: it was paused, resumed or switched.
+    pub(crate) fn attend(&self, database: &str) {
+        for pool in self.pools() {
+            if &*pool.shared.key.database == database {
+                pool.forget_welcomes();
+                pool.maintain(Moment::now());
+            }
+        }
+    }
+
+    /// Accepts no more connections. Those that the kernel has accepted already are still served.
+    pub(crate) fn stop_accepting(&self) {
+        for accepting in self.accepting.borrow_mut().drain(..) {
+            accepting.abort();
+        }
+    }
+
+    /// A number that no client of this worker has, and a key that nobody can guess.
+    pub(crate) fn new_key(&self, protocol_minor: u16) -> (u32, Box<[u8]>) {
+        let base = u32::try_from(self.index).unwrap_or(0) * NUMBERS;
+        let id = loop {
+            let number = self.next_number.get() % NUMBERS;
+            self.next_number.set(number + 1);
+            let id = base + number;
+            // Zero means "no process" to some clients.
+            if id != 0 && !self.clients.contains(id) {
+                break id;
+            }
+        };
+        // Longer keys came with protocol 3.2.
+        let mut key = vec![0; if protocol_minor >= 2 { 32 } else { 4 }];
+        if let Err(error) = getrandom::fill(&mut key) {
+            error!(%error, "no randomness: this client cannot cancel");
+        }
+        (id, key.into())
+    }
+
+    fn serve(self: &Rc<Self>, stream: Stream, place: Place) {
+        spawn_local(entry::serve(self.clone(), stream, place));
+    }
+}
+
+/// Accepts connections, and hands them to the worker with the fewest clients.
+async fn accept(worker: Rc<Worker>, listener: Accepted) {
+    loop {
+        let stream = match listener.accept().await {
+            Ok(stream) => stream,
+            Err(error) => {
+                warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(BREATH).await;
+                continue;
+            }
+        };
+        let chosen = worker.gateway.least_loaded(worker.index);
+        let place = Place::take(&worker.gateway, chosen);
+        if chosen == worker.index {
+            worker.serve(stream, place);
+        } else if let Ok(detached) = stream.detach() {
+            let _ = worker.gateway.tasks[chosen].send(Task::Client(Box::new(detached), place));
+        }
+    }
+}
+
+/// Does what others ask of this worker.
+async fn work(worker: Rc<Worker>, mut inbox: Inbox) {
+    loop {
+        tokio::select! {
+            signal = inbox.signals.recv() => match signal {
+                Some(Signal::Server(shared, parted)) => worker.adopt(shared).receive(*parted),
+                Some(Signal::Donate(shared, to)) => worker.adopt(shared).donate(to),
+                Some(Signal::Nudge(shared)) => worker.adopt(shared).help(),
+                None => return,
+            },
+            task = inbox.tasks.recv() => match task {
+                Some(Task::Client(detached, place)) => match detached.attach() {
+                    Ok(stream) => worker.serve(stream, place),
+                    Err(error) => info!(%error, "lost a client between two workers"),
+                },
+                Some(Task::Run(work)) => work(&worker),
+                None => return,
+            },
+        }
+    }
+}
+
+/// Looks at the clock for everybody, so that nobody needs a timer of its own.
+async fn tick(worker: Rc<Worker>) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut count = 0_u32;
+    loop {
+        ticks.tick().await;
+        let now = Moment::now();
+        enforce_limits(&worker, now);
+        count = count.wrapping_add(1);
+        if count.is_multiple_of(UPKEEP) {
+            for pool in worker.pools() {
+                pool.maintain(now);
+            }
+            worker.pools.borrow_mut().retain(|_, pool| !pool.is_unused() || Rc::strong_count(pool) > 1);
+        }
+    }
+}
+
+/// Ends or cancels what has taken too long.
+fn enforce_limits(worker: &Worker, now: Moment) {
+    let state = worker.gateway.state.load();
+    let client_idle = state.settings.client_idle_timeout.get();
+    let pools: HashMap<_, _> = state
+        .databases
+        .iter()
+        .map(|(name, database)| (name.clone(), database.settings.load()))
+        .filter(|(_, pool)| pool.query_timeout.get().is_some() || pool.idle_in_transaction_timeout.get().is_some())
+        .collect();
+    if client_idle.is_none() && pools.is_empty() {
+        return;
+    }
+    worker.clients.each(|client| {
+        let silent = now.since(client.heard.get());
+        let pool = pools.get(&client.database);
+        match client.running.get() {
+            Some(began) => {
+                let limit = pool.and_then(|pool| pool.query_timeout.get());
+                if limit.is_some_and(|limit| now.since(began) > limit) {
+                    client.cancel_running();
+                }
+            }
+            None if client.in_transaction.get() => {
+                let limit = pool.and_then(|pool| pool.idle_in_transaction_timeout.get());
+                if limit.is_some_and(|limit| silent > limit) {
+                    client.give_order(Order::IdleInTransaction);
+                }
+            }
+            None => {
+                if client_idle.is_some_and(|limit| silent > limit) {
+                    client.give_order(Order::IdleTimeout);
+                }
+            }
+        }
+    });
+}
