@@ -225,6 +225,8 @@ impl Clients {
     /// Ends a client; `false` when there is none of this number.
     pub(crate) fn kill(&self, id: u32) -> bool {
         let client = self.0.borrow().get(&id).cloned();
-        client.inspect(|client| client.give_order(Order::Kill)).is_some()
+        client
+            .inspect(|client| client.give_order(Order::Kill))
+            .is_some()
     }
 }

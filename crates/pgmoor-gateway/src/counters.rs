@@ -11,7 +11,10 @@ impl Counter {
     #[inline]
     pub(crate) fn add(&self, amount: u64) {
         // One writer: a load and a store are enough, and cheaper than a locked addition.
-        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
+        self.0.store(
+            self.0.load(Ordering::Relaxed).wrapping_add(amount),
+            Ordering::Relaxed,
+        );
     }
 
     pub(crate) fn get(&self) -> u64 {
@@ -41,8 +44,26 @@ impl Gauge {
 
 /// Upper bounds of the histogram's buckets, in microseconds.
 pub(crate) const BOUNDS: [u64; 20] = [
-    50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000,
-    5_000_000, 10_000_000, 30_000_000, 60_000_000, 300_000_000,
+    50,
+    100,
+    200,
+    500,
+    1_000,
+    2_000,
+    5_000,
+    10_000,
+    20_000,
+    50_000,
+    100_000,
+    200_000,
+    500_000,
+    1_000_000,
+    2_000_000,
+    5_000_000,
+    10_000_000,
+    30_000_000,
+    60_000_000,
+    300_000_000,
 ];
 
 /// Durations in buckets that grow by about two.

@@ -14,18 +14,31 @@ pub struct Endpoint {
     pub connector: Connector,
     /// How many connections all pools together may have; `None` for no limit but their own.
     pub max_connections: Option<usize>,
+    /// Tells whether a reload changed anything.
+    fingerprint: u64,
     open: AtomicUsize,
 }
 
 impl Endpoint {
-    /// An endpoint with no connection yet.
-    pub fn new(name: impl Into<String>, connector: Connector, max_connections: Option<usize>) -> Self {
+    /// An endpoint with no connection yet; `fingerprint` differs when its settings do.
+    pub fn new(
+        name: impl Into<String>,
+        connector: Connector,
+        max_connections: Option<usize>,
+        fingerprint: u64,
+    ) -> Self {
         Self {
             name: name.into(),
             connector,
             max_connections,
+            fingerprint,
             open: AtomicUsize::new(0),
         }
+    }
+
+    /// Whether the settings are the same, so that connections can go on.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        self.fingerprint == other.fingerprint
     }
 
     /// How many connections are open.
@@ -35,7 +48,8 @@ impl Endpoint {
 
     /// A place for one more connection, given back when dropped.
     pub(crate) fn admit(self: &Arc<Self>) -> Option<Admission> {
-        admit(&self.open, self.max_connections.unwrap_or(usize::MAX)).then(|| Admission(self.clone()))
+        admit(&self.open, self.max_connections.unwrap_or(usize::MAX))
+            .then(|| Admission(self.clone()))
     }
 }
 
@@ -51,6 +65,8 @@ impl Drop for Admission {
 
 /// Counts one more if that stays within the limit.
 pub(crate) fn admit(open: &AtomicUsize, limit: usize) -> bool {
-    open.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |open| (open < limit).then_some(open + 1))
-        .is_ok()
+    open.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |open| {
+        (open < limit).then_some(open + 1)
+    })
+    .is_ok()
 }

@@ -21,7 +21,7 @@ use crate::parameters::{Parameters, parse_options};
 use crate::pool::{Login, Pool, PoolKey, Server};
 use crate::relay::{Broken, Relay};
 use crate::session::{End, Session};
-use crate::settings::{GatewaySettings, PoolMode};
+use crate::settings::PoolMode;
 use crate::welcome::{self, Welcome};
 use crate::worker::{Place, Worker};
 
@@ -47,7 +47,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: Stream, place: Place) {
     let admitted = match timeout(limit, login).await {
         Ok(admitted) => admitted,
         Err(_) => Err(Refusal::new(
-            sqlstate::INVALID_AUTHORIZATION,
+            sqlstate::INVALID_AUTHORIZATION_SPECIFICATION,
             "the login took too long",
         )),
     };
@@ -57,7 +57,9 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: Stream, place: Place) {
     };
     match admitted {
         Admitted::Console { admin } => console::serve(&worker, talk, &user, admin).await,
-        Admitted::Pool { pool, identity } => enter(worker, talk, message, pool, &identity, place).await,
+        Admitted::Pool { pool, identity } => {
+            enter(worker, talk, message, pool, &identity, place).await
+        }
     }
 }
 
@@ -74,23 +76,36 @@ async fn log_in(
     place: &Place,
 ) -> Result<Admitted, Refusal> {
     let state = worker.gateway.state.load_full();
-    let user = message
-        .user()
-        .ok_or_else(|| Refusal::new(sqlstate::INVALID_AUTHORIZATION, "no user name in the startup message"))?;
+    let user = message.user().ok_or_else(|| {
+        Refusal::new(
+            sqlstate::INVALID_AUTHORIZATION_SPECIFICATION,
+            "no user name in the startup message",
+        )
+    })?;
     let name = message.database().unwrap_or(user);
     if place.is_over(state.settings.max_client_connections.get() as usize) {
-        return Err(Refusal::new(sqlstate::TOO_MANY_CONNECTIONS, "too many client connections")
-            .hint("raise gateway.max_client_connections, or let clients keep fewer connections"));
+        return Err(Refusal::new(
+            sqlstate::TOO_MANY_CONNECTIONS,
+            "too many client connections",
+        )
+        .hint("raise gateway.max_client_connections, or let clients keep fewer connections"));
     }
     if worker.gateway.stopping.load(Ordering::SeqCst) {
-        return Err(Refusal::new(sqlstate::CANNOT_CONNECT_NOW, "pgmoor is shutting down"));
+        return Err(Refusal::new(
+            sqlstate::CANNOT_CONNECT_NOW,
+            "pgmoor is shutting down",
+        ));
     }
     if name == CONSOLE {
         return log_in_to_console(worker, talk, user).await;
     }
     let database = state.databases.get(name).cloned();
-    let endpoint = database.as_ref().map(|database| database.endpoint.load_full());
-    let dbname = database.as_ref().map(|database| database.dbname.load_full());
+    let endpoint = database
+        .as_ref()
+        .map(|database| database.endpoint.load_full());
+    let dbname = database
+        .as_ref()
+        .map(|database| database.dbname.load_full());
     let mut lookup = endpoint.as_deref().map(|endpoint| ServerLookup {
         endpoint,
         dbname: dbname.as_ref().and_then(|name| name.as_deref()),
@@ -129,12 +144,19 @@ fn unknown_database(
         .map(|known| &**known)
         .filter(|known| users.may_use(user, known))
         .collect();
-    Refusal::new(sqlstate::UNDEFINED_DATABASE, format!("database \"{name}\" does not exist"))
-        .hint(format!("pgmoor serves: {}", known.join(", ")))
+    Refusal::new(
+        sqlstate::INVALID_CATALOG_NAME,
+        format!("database \"{name}\" does not exist"),
+    )
+    .hint(format!("pgmoor serves: {}", known.join(", ")))
 }
 
 /// Users of the console are those that the configuration names, and whoever runs pgmoor.
-async fn log_in_to_console(worker: &Rc<Worker>, talk: &mut Talk, user: &str) -> Result<Admitted, Refusal> {
+async fn log_in_to_console(
+    worker: &Rc<Worker>,
+    talk: &mut Talk,
+    user: &str,
+) -> Result<Admitted, Refusal> {
     let state = worker.gateway.state.load_full();
     if let pgmoor::stream::Peer::Unix { uid, .. } = talk.stream.peer()
         && (*uid == 0 || *uid == rustix::process::geteuid().as_raw())
@@ -154,7 +176,12 @@ async fn log_in_to_console(worker: &Rc<Worker>, talk: &mut Talk, user: &str) -> 
     .hint("name the user in gateway.auth.admin_users or stats_users, or connect as \"pgmoor\" through the Unix socket as the user who runs pgmoor"))
 }
 
-async fn check_at_server(pool: &Pool, user: &str, login: &Login, limit: Duration) -> Result<(), Refusal> {
+async fn check_at_server(
+    pool: &Pool,
+    user: &str,
+    login: &Login,
+    limit: Duration,
+) -> Result<(), Refusal> {
     let Login::Password(password) = login else {
         return Ok(());
     };
@@ -166,9 +193,13 @@ async fn check_at_server(pool: &Pool, user: &str, login: &Login, limit: Duration
         password: password.clone(),
     };
     let deadline = Instant::now() + limit;
-    match endpoint.connector.connect(login, dbname.as_deref(), &[], deadline).await {
+    match endpoint
+        .connector
+        .connect(login, dbname.as_deref(), &[], deadline)
+        .await
+    {
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == pgmoor::ErrorKind::Authentication => {
+        Err(error) if error.kind() == pgmoor::error::ErrorKind::Authentication => {
             Err(Refusal::login_failed(user, crate::report::chain(&error)))
         }
         Err(error) => Err(Refusal::new(error.sqlstate(), crate::report::chain(&error))
@@ -190,7 +221,10 @@ fn startup_parameters(message: &StartupMessage) -> Result<Parameters, Refusal> {
         .hint("use -c name=value or --name=value")
     })?;
     let direct = message.parameters.iter().filter(|(name, _)| {
-        !matches!(name.as_str(), "user" | "database" | "replication" | "options") && !name.starts_with("_pq_.")
+        !matches!(
+            name.as_str(),
+            "user" | "database" | "replication" | "options"
+        ) && !name.starts_with("_pq_.")
     });
     // As in the server: what stands on its own wins over `options`.
     let pairs = options
@@ -241,9 +275,15 @@ async fn enter(
         key,
         user: identity.user.as_str().into(),
         database: pool.shared.key.database.clone(),
-        application_name: message.get("application_name").unwrap_or_default().to_owned(),
+        application_name: message
+            .get("application_name")
+            .unwrap_or_default()
+            .to_owned(),
         peer: *talk.stream.peer(),
-        tls: talk.stream.tls().map(|info| format!("{} {}", info.version, info.cipher)),
+        tls: talk
+            .stream
+            .tls()
+            .map(|info| format!("{} {}", info.version, info.cipher)),
     });
     drop((message, welcome, out));
     debug!(client_id = id, user = %client.user, pool = %client.database, %peer, "client logged in");
@@ -296,7 +336,11 @@ async fn prepare(
 }
 
 /// A replication connection is never pooled: it has a server connection of its own from start to end.
-async fn replicate(pool: &Rc<Pool>, message: &StartupMessage, identity: &Identity) -> Result<Prepared, Refusal> {
+async fn replicate(
+    pool: &Rc<Pool>,
+    message: &StartupMessage,
+    identity: &Identity,
+) -> Result<Prepared, Refusal> {
     let database = &pool.shared.database;
     let settings = database.settings.load_full();
     let endpoint = database.endpoint.load_full();
@@ -310,7 +354,9 @@ async fn replicate(pool: &Rc<Pool>, message: &StartupMessage, identity: &Identit
     let extra: Vec<(String, String)> = message
         .parameters
         .iter()
-        .filter(|(name, _)| !matches!(name.as_str(), "user" | "database") && !name.starts_with("_pq_."))
+        .filter(|(name, _)| {
+            !matches!(name.as_str(), "user" | "database") && !name.starts_with("_pq_.")
+        })
         .cloned()
         .collect();
     let login = match &identity.login {
@@ -329,17 +375,34 @@ async fn replicate(pool: &Rc<Pool>, message: &StartupMessage, identity: &Identit
     let generation = pool.shared.generation();
     let connection = endpoint
         .connector
-        .connect(login, dbname.as_deref(), &extra, Instant::now() + Duration::from_secs(15))
+        .connect(
+            login,
+            dbname.as_deref(),
+            &extra,
+            Instant::now() + Duration::from_secs(15),
+        )
         .await
         .map_err(|error| {
-            Refusal::new(error.sqlstate(), crate::report::chain(&error)).hint(error.hint().unwrap_or_default())
+            Refusal::new(error.sqlstate(), crate::report::chain(&error))
+                .hint(error.hint().unwrap_or_default())
         })?;
     let reported = connection.parameters.clone();
-    let mut server = Server::new(connection, Some(permit), generation, &endpoint.name, NonZeroUsize::MIN, None);
+    let mut server = Server::new(
+        connection,
+        Some(permit),
+        generation,
+        &endpoint.name,
+        NonZeroUsize::MIN,
+        None,
+    );
     server.about.state.unprovable = true;
     pool.counters.active_servers.change(1);
     Ok(Prepared {
-        relay: Relay::new(PoolMode::Session, settings.session_state, Parameters::default()),
+        relay: Relay::new(
+            PoolMode::Session,
+            settings.session_state,
+            Parameters::default(),
+        ),
         welcome: reported
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()))
@@ -359,7 +422,9 @@ async fn turn_away(talk: Option<Talk>, refusal: &Refusal, peer: &str, user: &str
             message,
             detail,
             ..
-        } => info!(peer, user, sqlstate = sqlstate.as_str(), reason = %message, detail, "client was not let in"),
+        } => {
+            info!(peer, user, sqlstate = sqlstate.as_str(), reason = %message, detail, "client was not let in")
+        }
     }
     if let (Some(mut talk), Some(message)) = (talk, refusal.message()) {
         let _ = timeout(FAREWELL, async {
@@ -374,19 +439,26 @@ async fn turn_away(talk: Option<Talk>, refusal: &Refusal, peer: &str, user: &str
 fn last_word(end: &End) -> Option<ErrorFields<'static>> {
     Some(match end {
         End::Terminated | End::ClientGone(_) | End::ServerGone { told: true, .. } => return None,
-        End::Violation(violation) => ErrorFields::fatal(sqlstate::PROTOCOL_VIOLATION, violation.to_string()),
-        End::Checkout(error) => ErrorFields::fatal(error.sqlstate(), error.message()).hint(error.hint()),
-        End::ServerGone { told: false, .. } => {
-            ErrorFields::fatal(sqlstate::CONNECTION_FAILURE, "the server closed the connection unexpectedly")
-                .hint("what was under way may or may not have been done; connect again")
+        End::Violation(violation) => {
+            ErrorFields::fatal(sqlstate::PROTOCOL_VIOLATION, violation.to_string())
         }
+        End::Checkout(error) => {
+            ErrorFields::fatal(error.sqlstate(), error.message()).hint(error.hint())
+        }
+        End::ServerGone { told: false, .. } => ErrorFields::fatal(
+            sqlstate::CONNECTION_FAILURE,
+            "the server closed the connection unexpectedly",
+        )
+        .hint("what was under way may or may not have been done; connect again"),
         End::ServerBroken(Broken::Parameters(body)) => {
             let view = backend::ErrorView::new(body);
             let state = view.sqlstate().unwrap_or(sqlstate::INVALID_PARAMETER_VALUE);
             ErrorFields::fatal(state, view.message().into_owned())
         }
-        End::ServerBroken(broken) => ErrorFields::fatal(sqlstate::CONNECTION_FAILURE, broken.to_string())
-            .hint("the server connection was closed; connect again"),
+        End::ServerBroken(broken) => {
+            ErrorFields::fatal(sqlstate::CONNECTION_FAILURE, broken.to_string())
+                .hint("the server connection was closed; connect again")
+        }
         End::Ordered(Order::Leave | Order::Kill) => ErrorFields::fatal(
             sqlstate::ADMIN_SHUTDOWN,
             "terminating connection due to administrator command",
@@ -424,4 +496,3 @@ async fn farewell(session: &mut Session, end: &End, client: &Client) {
         session.stream().shutdown_now();
     }
 }
-

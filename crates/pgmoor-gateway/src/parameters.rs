@@ -53,7 +53,12 @@ impl Parameters {
     pub(crate) fn from_startup<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let map = pairs
             .into_iter()
-            .map(|(name, value)| (name.to_ascii_lowercase().into(), Value::Literal(value.into())))
+            .map(|(name, value)| {
+                (
+                    name.to_ascii_lowercase().into(),
+                    Value::Literal(value.into()),
+                )
+            })
             .collect();
         Self(Arc::new(map))
     }
@@ -88,7 +93,12 @@ impl Parameters {
         for name in self.0.keys().filter(|name| !wanted.0.contains_key(*name)) {
             let _ = write!(sql, "RESET {};", quote_name(name));
         }
-        let changed = || wanted.0.iter().filter(|(name, value)| self.0.get(*name) != Some(*value));
+        let changed = || {
+            wanted
+                .0
+                .iter()
+                .filter(|(name, value)| self.0.get(*name) != Some(*value))
+        };
         let mut separator = "SELECT ";
         for (name, value) in changed() {
             if let Value::Literal(value) = value {
@@ -135,9 +145,17 @@ fn quote_literal(value: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Change {
     /// The server said so, and says so again if a rollback takes it back.
-    Reported { name: Box<str>, value: Box<str> },
-    Set { name: Box<str>, value: Box<str> },
-    Reset { name: Box<str> },
+    Reported {
+        name: Box<str>,
+        value: Box<str>,
+    },
+    Set {
+        name: Box<str>,
+        value: Box<str>,
+    },
+    Reset {
+        name: Box<str>,
+    },
     ResetAll,
 }
 

@@ -154,7 +154,8 @@ impl Session {
             (Phase::Idle, Order::Leave) => self.inbox.is_empty(),
             (Phase::Waiting(_), Order::Leave) => false,
             (Phase::Active(server), Order::Leave) => {
-                server.about.state.status == TransactionStatus::Idle && self.relay.is_quiet(&server.about.state)
+                server.about.state.status == TransactionStatus::Idle
+                    && self.relay.is_quiet(&server.about.state)
             }
         };
         leaves.then_some(End::Ordered(order))
@@ -340,9 +341,11 @@ impl Session {
             return Step::Over(End::Violation(violation));
         }
         let mut sink = Sink::new(input, &mut output);
+        let pool = self.pool.clone();
+        let mut registry = pool.registry.borrow_mut();
         let mut side = ClientSide {
             server: &mut server.about.state,
-            registry: &mut self.pool.registry.borrow_mut(),
+            registry: &mut registry,
             to_server: &mut sink,
             to_client: &mut self.outbox,
         };
@@ -383,7 +386,9 @@ impl Session {
         let mut output = buffers.output.borrow_mut();
         output.clear();
         let mut sink = Sink::new(input, &mut output);
-        let taken = self.relay.server_bytes(input, &mut server.about.state, &mut sink);
+        let taken = self
+            .relay
+            .server_bytes(input, &mut server.about.state, &mut sink);
         let tail = sink.finish();
         let sent = output.len() + tail.len();
         self.pool.counters.client_sent.add(sent as u64);
@@ -440,7 +445,10 @@ impl Session {
             self.client.in_transaction.set(false);
             self.does(Doing::Idle, now);
             self.pool.counters.active_clients.change(-1);
-            self.pool.counters.transaction.observe(now.since(self.checked_out));
+            self.pool
+                .counters
+                .transaction
+                .observe(now.since(self.checked_out));
             self.pool.check_in(server, condition);
         }
     }
@@ -546,11 +554,13 @@ fn flush(stream: &mut Stream, cx: &mut Context<'_>, outbox: &mut Vec<u8>) -> io:
         match stream.try_write(&outbox[written..]) {
             Ok(count) => written += count,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => match stream.poll_write_ready(cx) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => break Err(error),
-                Poll::Pending => break Ok(false),
-            },
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                match stream.poll_write_ready(cx) {
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(error)) => break Err(error),
+                    Poll::Pending => break Ok(false),
+                }
+            }
             Err(error) => break Err(error),
         }
     };

@@ -103,7 +103,9 @@ async fn set(server: &mut Server, sql: &str) -> Result<Option<Refusal>, Refusal>
     let mut inbox = std::mem::take(&mut server.about.inbox);
     let mut buffer = [0; 2048];
     loop {
-        while let Some(header) = frame::header(&inbox).map_err(|error| Refusal::protocol(error.to_string()))? {
+        while let Some(header) =
+            frame::header(&inbox).map_err(|error| Refusal::protocol(error.to_string()))?
+        {
             if inbox.len() < header.len {
                 break;
             }
@@ -119,7 +121,10 @@ async fn set(server: &mut Server, sql: &str) -> Result<Option<Refusal>, Refusal>
                 }
                 tag::PARAMETER_STATUS => {
                     if let Ok(parameter) = backend::ParameterStatus::decode(body) {
-                        server.about.state.report(parameter.name, &parameter.value_str());
+                        server
+                            .about
+                            .state
+                            .report(parameter.name, &parameter.value_str());
                     }
                 }
                 tag::READY_FOR_QUERY => {

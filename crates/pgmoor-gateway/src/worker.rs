@@ -83,7 +83,11 @@ mod parking {
     pub(super) struct Pools(Mutex<HashMap<PoolKey, Arc<SharedPool>>>);
 
     impl Pools {
-        pub(super) fn get(&self, key: &PoolKey, make: impl FnOnce() -> SharedPool) -> Arc<SharedPool> {
+        pub(super) fn get(
+            &self,
+            key: &PoolKey,
+            make: impl FnOnce() -> SharedPool,
+        ) -> Arc<SharedPool> {
             let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             match pools.get(key) {
                 Some(pool) => pool.clone(),
@@ -142,7 +146,11 @@ impl Shared {
     }
 
     /// Has a worker do something; `false` when it is gone.
-    pub(crate) fn run_on(&self, worker: usize, work: impl FnOnce(&Rc<Worker>) + Send + 'static) -> bool {
+    pub(crate) fn run_on(
+        &self,
+        worker: usize,
+        work: impl FnOnce(&Rc<Worker>) + Send + 'static,
+    ) -> bool {
         self.tasks
             .get(worker)
             .is_some_and(|tasks| tasks.send(Task::Run(Box::new(work))).is_ok())
@@ -164,8 +172,14 @@ impl Shared {
     /// The worker with the fewest clients, if that is clearly another one.
     fn least_loaded(&self, worker: usize) -> usize {
         let load = |index: usize| self.loads[index].load(Ordering::Relaxed);
-        let least = (0..self.workers()).min_by_key(|&index| load(index)).unwrap_or(worker);
-        if load(least) < load(worker) { least } else { worker }
+        let least = (0..self.workers())
+            .min_by_key(|&index| load(index))
+            .unwrap_or(worker);
+        if load(least) < load(worker) {
+            least
+        } else {
+            worker
+        }
     }
 }
 
@@ -234,7 +248,9 @@ impl Worker {
         inbox: Inbox,
         mut stop: watch::Receiver<bool>,
     ) -> std::io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let worker = Rc::new(Self {
             index,
             gateway,
@@ -263,7 +279,12 @@ impl Worker {
             return pool.clone();
         }
         let shared = self.gateway.pools.get(&key, || {
-            SharedPool::new(key.clone(), database.clone(), login, self.gateway.signals.clone())
+            SharedPool::new(
+                key.clone(),
+                database.clone(),
+                login,
+                self.gateway.signals.clone(),
+            )
         });
         self.adopt(shared)
     }
@@ -380,7 +401,10 @@ async fn tick(worker: Rc<Worker>) {
             for pool in worker.pools() {
                 pool.maintain(now);
             }
-            worker.pools.borrow_mut().retain(|_, pool| !pool.is_unused() || Rc::strong_count(pool) > 1);
+            worker
+                .pools
+                .borrow_mut()
+                .retain(|_, pool| !pool.is_unused() || Rc::strong_count(pool) > 1);
         }
     }
 }
@@ -393,7 +417,9 @@ fn enforce_limits(worker: &Worker, now: Moment) {
         .databases
         .iter()
         .map(|(name, database)| (name.clone(), database.settings.load()))
-        .filter(|(_, pool)| pool.query_timeout.get().is_some() || pool.idle_in_transaction_timeout.get().is_some())
+        .filter(|(_, pool)| {
+            pool.query_timeout.get().is_some() || pool.idle_in_transaction_timeout.get().is_some()
+        })
         .collect();
     if client_idle.is_none() && pools.is_empty() {
         return;

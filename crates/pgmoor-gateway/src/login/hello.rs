@@ -39,12 +39,19 @@ pub(crate) async fn hello(
     match introduce(&mut talk, tls, mode).await {
         Ok(Startup::Cancel { pid, secret }) => Ok(Hello::Cancel { pid, key: secret }),
         Ok(Startup::Start(message)) => Ok(Hello::Start { talk, message }),
-        Ok(Startup::Ssl | Startup::GssEnc) => Err((Some(talk), Refusal::protocol("unexpected encryption request"))),
+        Ok(Startup::Ssl | Startup::GssEnc) => Err((
+            Some(talk),
+            Refusal::protocol("unexpected encryption request"),
+        )),
         Err(refusal) => Err((Some(talk), refusal)),
     }
 }
 
-async fn introduce(talk: &mut Talk, tls: Option<&ServerTls>, mode: TlsMode) -> Result<Startup, Refusal> {
+async fn introduce(
+    talk: &mut Talk,
+    tls: Option<&ServerTls>,
+    mode: TlsMode,
+) -> Result<Startup, Refusal> {
     let is_tcp = matches!(talk.stream.peer(), pgmoor::stream::Peer::Tcp(_));
     let tls = tls.filter(|_| is_tcp);
     if let Some(tls) = tls {
@@ -85,7 +92,7 @@ async fn introduce(talk: &mut Talk, tls: Option<&ServerTls>, mode: TlsMode) -> R
             Startup::Start(message) => {
                 if mode == TlsMode::Require && is_tcp && talk.stream.tls().is_none() {
                     return Err(Refusal::new(
-                        sqlstate::INVALID_AUTHORIZATION,
+                        sqlstate::INVALID_AUTHORIZATION_SPECIFICATION,
                         "connections without TLS are not allowed here",
                     )
                     .hint("connect with sslmode=require or, better, sslmode=verify-full"));
@@ -115,7 +122,9 @@ fn nothing_behind(talk: &Talk) -> Result<(), Refusal> {
     if talk.inbox.is_empty() {
         Ok(())
     } else {
-        Err(Refusal::protocol("received unencrypted data after an encryption request"))
+        Err(Refusal::protocol(
+            "received unencrypted data after an encryption request",
+        ))
     }
 }
 

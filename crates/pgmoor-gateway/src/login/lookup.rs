@@ -29,14 +29,23 @@ impl Lookup for ServerLookup<'_> {
     async fn verifier(&mut self, user: &str) -> Result<Option<Verifier>, Refusal> {
         let unavailable = |why: String| {
             warn!(endpoint = %self.endpoint.name, why, "cannot look up a user's verifier");
-            Refusal::new(sqlstate::CANNOT_CONNECT_NOW, "the user's password cannot be checked now").because(why)
+            Refusal::new(
+                sqlstate::CANNOT_CONNECT_NOW,
+                "the user's password cannot be checked now",
+            )
+            .because(why)
         };
         // The connection is the lookup's own: no client's search_path can bend the query.
         let safe = [("search_path".to_owned(), String::new())];
         let connection = self
             .endpoint
             .connector
-            .connect(connector::Login::Endpoint, self.dbname, &safe, Instant::now() + self.limit)
+            .connect(
+                connector::Login::Endpoint,
+                self.dbname,
+                &safe,
+                Instant::now() + self.limit,
+            )
             .await
             .map_err(|error| unavailable(crate::report::chain(&error)))?;
         let answer = tokio::time::timeout(self.limit, ask(connection, self.query, user))
@@ -55,7 +64,11 @@ impl Lookup for ServerLookup<'_> {
 }
 
 /// Runs the query with the user's name and gives the second column of its first row.
-async fn ask(mut connection: Connection, query: &str, user: &str) -> Result<Option<String>, String> {
+async fn ask(
+    mut connection: Connection,
+    query: &str,
+    user: &str,
+) -> Result<Option<String>, String> {
     let mut out = Vec::new();
     let user_length = i32::try_from(user.len()).map_err(|_| "the user's name is too long")?;
     let mut values = [0_i16.to_be_bytes(), 1_i16.to_be_bytes()].concat();
@@ -86,7 +99,9 @@ async fn ask(mut connection: Connection, query: &str, user: &str) -> Result<Opti
             match header.tag {
                 tag::DATA_ROW => answer = second_column(body),
                 tag::ERROR_RESPONSE => {
-                    return Err(pgmoor_wire::backend::ErrorView::new(body).message().into_owned());
+                    return Err(pgmoor_wire::backend::ErrorView::new(body)
+                        .message()
+                        .into_owned());
                 }
                 tag::READY_FOR_QUERY => return Ok(answer),
                 _ => {}

@@ -18,4 +18,5 @@ pub(crate) use lookup::ServerLookup;
 pub(crate) use prove::{Identity, prove};
 pub(crate) use refusal::Refusal;
 pub(crate) use talk::Talk;
-pub(crate) use users::{Proof, UserError, Users};
+pub use users::UserError;
+pub(crate) use users::Users;

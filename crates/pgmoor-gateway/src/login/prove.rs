@@ -45,7 +45,7 @@ pub(crate) async fn prove(
         .proof(user, talk.stream.peer(), certified.as_deref())
         .map_err(|why| {
             Refusal::new(
-                sqlstate::INVALID_AUTHORIZATION,
+                sqlstate::INVALID_AUTHORIZATION_SPECIFICATION,
                 format!("certificate authentication failed for user \"{user}\""),
             )
             .because(why)
@@ -73,8 +73,13 @@ pub(crate) async fn prove(
 
 /// SCRAM-SHA-256, with channel binding where there is TLS; gives the keys to log in onwards.
 async fn scram(talk: &mut Talk, user: &str, verifier: Verifier) -> Result<Login, Refusal> {
-    let end_point = talk.stream.tls().and_then(|info| info.server_end_point.clone());
-    let binding = end_point.map_or(ChannelBinding::None, |hash| ChannelBinding::TlsServerEndPoint(hash.to_vec()));
+    let end_point = talk
+        .stream
+        .tls()
+        .and_then(|info| info.server_end_point.clone());
+    let binding = end_point.map_or(ChannelBinding::None, |hash| {
+        ChannelBinding::TlsServerEndPoint(hash.to_vec())
+    });
     let failed = |error: ScramError| match error {
         ScramError::WrongPassword => Refusal::login_failed(user, "wrong password, or no such user"),
         other => Refusal::new(other.sqlstate(), other.to_string()),
@@ -84,11 +89,14 @@ async fn scram(talk: &mut Talk, user: &str, verifier: Verifier) -> Result<Login,
     talk.say(&out).await?;
 
     let body = talk.expect(tag::PASSWORD, MAX_PROOF).await?;
-    let initial = frontend::SaslInitial::decode(&body).map_err(|error| Refusal::protocol(error.to_string()))?;
+    let initial = frontend::SaslInitial::decode(&body)
+        .map_err(|error| Refusal::protocol(error.to_string()))?;
     let offered = binding.mechanisms().contains(&initial.mechanism);
     let mechanism = Mechanism::parse(initial.mechanism)
         .filter(|_| offered)
-        .ok_or_else(|| Refusal::protocol("the client chose a SASL mechanism that was not offered"))?;
+        .ok_or_else(|| {
+            Refusal::protocol("the client chose a SASL mechanism that was not offered")
+        })?;
     let mut exchange = ServerExchange::new(verifier, binding);
     let challenge = exchange
         .first(mechanism, initial.data.unwrap_or_default())
@@ -112,7 +120,7 @@ async fn scram(talk: &mut Talk, user: &str, verifier: Verifier) -> Result<Login,
 async fn password(talk: &mut Talk, user: &str) -> Result<Secret<String>, Refusal> {
     if talk.stream.tls().is_none() && !talk.stream.peer().is_local() {
         return Err(Refusal::new(
-            sqlstate::INVALID_AUTHORIZATION,
+            sqlstate::INVALID_AUTHORIZATION_SPECIFICATION,
             format!("user \"{user}\" has to use TLS"),
         )
         .hint("connect with sslmode=verify-full: the password is passed on to the server"));
@@ -121,7 +129,8 @@ async fn password(talk: &mut Talk, user: &str) -> Result<Secret<String>, Refusal
     backend::write_auth_cleartext(&mut out);
     talk.say(&out).await?;
     let body = talk.expect(tag::PASSWORD, MAX_PROOF).await?;
-    let password = frontend::Password::decode(&body).map_err(|error| Refusal::protocol(error.to_string()))?;
+    let password =
+        frontend::Password::decode(&body).map_err(|error| Refusal::protocol(error.to_string()))?;
     match std::str::from_utf8(password.password) {
         Ok("") => Err(Refusal::login_failed(user, "empty password")),
         Ok(password) => Ok(Secret::new(password.to_owned())),

@@ -71,7 +71,10 @@ impl Refusal {
     /// The ErrorResponse for the client, if there is somebody to be told.
     pub(crate) fn message(&self) -> Option<Vec<u8>> {
         let Self::Told {
-            sqlstate, message, hint, ..
+            sqlstate,
+            message,
+            hint,
+            ..
         } = self
         else {
             return None;

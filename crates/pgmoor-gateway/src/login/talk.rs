@@ -42,11 +42,14 @@ impl Talk {
     /// Any other message, or one that is longer than `limit`.
     pub(crate) async fn expect(&mut self, tag: u8, limit: usize) -> Result<Vec<u8>, Refusal> {
         loop {
-            let header = frame::header(&self.inbox).map_err(|error| Refusal::protocol(error.to_string()))?;
+            let header =
+                frame::header(&self.inbox).map_err(|error| Refusal::protocol(error.to_string()))?;
             if let Some(header) = header {
                 if header.tag != tag {
                     let name = char::from(header.tag).escape_default().to_string();
-                    return Err(Refusal::protocol(format!("unexpected message \"{name}\" during login")));
+                    return Err(Refusal::protocol(format!(
+                        "unexpected message \"{name}\" during login"
+                    )));
                 }
                 if header.len > limit {
                     return Err(Refusal::protocol(format!(

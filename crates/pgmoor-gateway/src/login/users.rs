@@ -33,7 +33,9 @@ pub(crate) struct Users {
 
 impl fmt::Debug for Users {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Users").field("users", &self.users.len()).finish_non_exhaustive()
+        f.debug_struct("Users")
+            .field("users", &self.users.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -86,7 +88,10 @@ impl Users {
         mock_key: [u8; 32],
     ) -> Result<Self, UserError> {
         let mut users = HashMap::new();
-        for (name, password) in generated.into_iter().map(|(n, p)| (n.to_owned(), p.to_owned())) {
+        for (name, password) in generated
+            .into_iter()
+            .map(|(n, p)| (n.to_owned(), p.to_owned()))
+        {
             users.insert(name.clone(), user(&name, &password, Vec::new())?);
         }
         for (name, stored) in file.map(parse_file).transpose()?.unwrap_or_default() {
@@ -114,7 +119,12 @@ impl Users {
     /// # Errors
     ///
     /// Why no proof would do, for the log.
-    pub(crate) fn proof(&self, user: &str, peer: &Peer, certified: Option<&str>) -> Result<Proof, String> {
+    pub(crate) fn proof(
+        &self,
+        user: &str,
+        peer: &Peer,
+        certified: Option<&str>,
+    ) -> Result<Proof, String> {
         let listed = self.users.get(user);
         if self.certificate == CertificateLogin::Cn
             && let Some(name) = certified
@@ -153,9 +163,9 @@ impl Users {
     }
 
     pub(crate) fn may_use(&self, user: &str, database: &str) -> bool {
-        self.users
-            .get(user)
-            .is_none_or(|user| user.databases.is_empty() || user.databases.iter().any(|name| name == database))
+        self.users.get(user).is_none_or(|user| {
+            user.databases.is_empty() || user.databases.iter().any(|name| name == database)
+        })
     }
 
     /// Whether the user may use every command of the admin database.
@@ -173,12 +183,17 @@ fn user(name: &str, stored: &str, databases: Vec<String>) -> Result<User, UserEr
     let verifier = if stored.starts_with("SCRAM-SHA-256$") {
         Verifier::parse(stored)
     } else if stored.starts_with("md5") && stored.len() == 35 {
-        Err(ScramError::Unsupported("an MD5 hash instead of a SCRAM verifier"))
+        Err(ScramError::Unsupported(
+            "an MD5 hash instead of a SCRAM verifier",
+        ))
     } else {
         Verifier::from_password(stored, ITERATIONS)
     };
     match verifier {
-        Ok(verifier) => Ok(User { verifier, databases }),
+        Ok(verifier) => Ok(User {
+            verifier,
+            databases,
+        }),
         Err(source) => Err(UserError::Verifier {
             user: name.to_owned(),
             source,
@@ -194,7 +209,8 @@ fn parse_file(text: &str) -> Result<Vec<(String, String)>, UserError> {
         if line.is_empty() || line.starts_with(';') || line.starts_with('#') {
             continue;
         }
-        let entry = quoted(line).and_then(|(name, rest)| Some((name, quoted(rest.trim_start())?.0)));
+        let entry =
+            quoted(line).and_then(|(name, rest)| Some((name, quoted(rest.trim_start())?.0)));
         entries.push(entry.ok_or(UserError::Line { line: index + 1 })?);
     }
     Ok(entries)
@@ -236,15 +252,27 @@ mod tests {
     fn users(change: impl FnOnce(&mut AuthSettings)) -> Users {
         let mut settings = AuthSettings::default();
         change(&mut settings);
-        Users::new(&settings, Some("\"app\" \"se\"\"cret\" \"ignored\"\n; note\n"), None, [7; 32]).expect("users")
+        Users::new(
+            &settings,
+            Some("\"app\" \"se\"\"cret\" \"ignored\"\n; note\n"),
+            None,
+            [7; 32],
+        )
+        .expect("users")
     }
 
     #[test]
     fn an_unknown_user_is_asked_for_a_proof_that_nobody_has() {
         let users = users(|_| {});
 
-        assert!(matches!(users.proof("nobody", &LOCAL, None), Ok(Proof::Scram(_))));
-        assert_eq!(users.mock("x").format().expose(), users.mock("x").format().expose());
+        assert!(matches!(
+            users.proof("nobody", &LOCAL, None),
+            Ok(Proof::Scram(_))
+        ));
+        assert_eq!(
+            users.mock("x").format().expose(),
+            users.mock("x").format().expose()
+        );
     }
 
     #[test]
@@ -262,27 +290,46 @@ mod tests {
     fn trust_is_for_listed_users_in_its_place_only() {
         let users = users(|settings| settings.trust = vec![TrustScope::Unix]);
 
-        assert!(matches!(users.proof("app", &LOCAL, None), Ok(Proof::Trusted)));
-        assert!(matches!(users.proof("app", &remote(), None), Ok(Proof::Scram(_))));
-        assert!(matches!(users.proof("other", &LOCAL, None), Ok(Proof::Scram(_))));
+        assert!(matches!(
+            users.proof("app", &LOCAL, None),
+            Ok(Proof::Trusted)
+        ));
+        assert!(matches!(
+            users.proof("app", &remote(), None),
+            Ok(Proof::Scram(_))
+        ));
+        assert!(matches!(
+            users.proof("other", &LOCAL, None),
+            Ok(Proof::Scram(_))
+        ));
     }
 
     #[test]
     fn a_certificate_lets_in_only_whom_it_names() {
         let users = users(|settings| settings.certificate = CertificateLogin::Cn);
 
-        assert!(matches!(users.proof("app", &remote(), Some("app")), Ok(Proof::Certified)));
+        assert!(matches!(
+            users.proof("app", &remote(), Some("app")),
+            Ok(Proof::Certified)
+        ));
         assert!(users.proof("app", &remote(), Some("eve")).is_err());
         assert!(users.proof("eve", &remote(), Some("eve")).is_err());
-        assert!(matches!(users.proof("app", &remote(), None), Ok(Proof::Scram(_))));
+        assert!(matches!(
+            users.proof("app", &remote(), None),
+            Ok(Proof::Scram(_))
+        ));
     }
 
     #[test]
     fn an_md5_hash_is_refused_and_not_taken_for_a_password() {
         let file = format!("\"app\" \"md5{}\"", "0".repeat(32));
 
-        let error = Users::new(&AuthSettings::default(), Some(&file), None, [0; 32]).expect_err("md5");
+        let error =
+            Users::new(&AuthSettings::default(), Some(&file), None, [0; 32]).expect_err("md5");
 
-        assert_eq!(error.to_string(), "user \"app\" has no SCRAM-SHA-256 verifier");
+        assert_eq!(
+            error.to_string(),
+            "user \"app\" has no SCRAM-SHA-256 verifier"
+        );
     }
 }

@@ -33,10 +33,12 @@ impl CheckoutError {
     /// What the client's driver is told.
     pub(crate) fn sqlstate(&self) -> SqlState {
         match self {
-            Self::TimedOut { last: Some(last), .. } => last.sqlstate().unwrap_or(sqlstate::CONNECTION_FAILURE),
+            Self::TimedOut {
+                last: Some(last), ..
+            } => last.sqlstate(),
             Self::TimedOut { paused: true, .. } => sqlstate::CANNOT_CONNECT_NOW,
             Self::TimedOut { .. } | Self::QueueFull { .. } => sqlstate::TOO_MANY_CONNECTIONS,
-            Self::Connect { source, .. } => source.sqlstate().unwrap_or(sqlstate::CONNECTION_FAILURE),
+            Self::Connect { source, .. } => source.sqlstate(),
         }
     }
 

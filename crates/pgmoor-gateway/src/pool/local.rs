@@ -106,7 +106,9 @@ impl Pool {
     }
 
     fn show_idle(&self, count: usize) {
-        self.shared.desks[self.worker].idle.store(count, Ordering::SeqCst);
+        self.shared.desks[self.worker]
+            .idle
+            .store(count, Ordering::SeqCst);
         self.counters.idle_servers.set(count as u64);
     }
 
@@ -117,7 +119,9 @@ impl Pool {
     /// [`CheckoutError::QueueFull`].
     pub(crate) fn wait(self: &Rc<Self>) -> Result<Waiting, CheckoutError> {
         let settings = self.shared.database.settings.load();
-        self.queue.borrow_mut().retain(|waiter| !waiter.sender.is_closed());
+        self.queue
+            .borrow_mut()
+            .retain(|waiter| !waiter.sender.is_closed());
         let waiting = self.queue.borrow().len();
         if waiting >= settings.max_waiting as usize {
             return Err(CheckoutError::QueueFull {
@@ -230,7 +234,13 @@ impl Pool {
         Ok((connection, endpoint.name.clone()))
     }
 
-    fn opened(self: &Rc<Self>, connection: connector::Connection, permit: Permit, generation: u64, endpoint: &str) {
+    fn opened(
+        self: &Rc<Self>,
+        connection: connector::Connection,
+        permit: Permit,
+        generation: u64,
+        endpoint: &str,
+    ) {
         self.counters.server_opened.add(1);
         self.failures.set(0);
         *self.last_error.borrow_mut() = None;
@@ -264,7 +274,9 @@ impl Pool {
         if self.retrying.replace(true) {
             return;
         }
-        let delay = RETRY.1.min(RETRY.0 * 2u32.saturating_pow(failures.min(10) - 1));
+        let delay = RETRY
+            .1
+            .min(RETRY.0 * 2u32.saturating_pow(failures.min(10) - 1));
         let pool = self.clone();
         tokio::task::spawn_local(async move {
             tokio::time::sleep(delay).await;
@@ -290,7 +302,9 @@ impl Pool {
     pub(crate) fn check_in(self: &Rc<Self>, server: Box<Server>, condition: Condition) {
         self.counters.active_servers.change(-1);
         match condition {
-            Condition::Clean if !server.about.state.dirty && !server.is_being_cancelled() => self.place(server),
+            Condition::Clean if !server.about.state.dirty && !server.is_being_cancelled() => {
+                self.place(server)
+            }
             Condition::Clean | Condition::Used => self.reset(server),
             Condition::Unusable(reason) => {
                 info!(server_id = server.about.id, pool = %self.name(), reason, "discarded server connection");
@@ -341,7 +355,9 @@ impl Pool {
             };
             self.show_idle(count);
             // A client elsewhere may have begun to wait before it could see this.
-            if self.has_needier() && let Some(server) = self.take_idle() {
+            if self.has_needier()
+                && let Some(server) = self.take_idle()
+            {
                 self.place_elsewhere(server);
             }
             return;
@@ -416,10 +432,18 @@ impl Pool {
         let mut kept = Vec::new();
         for mut server in std::mem::take(&mut *self.idle.borrow_mut()) {
             let idle_for = now.since(server.about.used.get());
-            let too_long = settings.idle_timeout.get().is_some_and(|limit| idle_for > limit) && kept.len() >= min_idle;
+            let too_long = settings
+                .idle_timeout
+                .get()
+                .is_some_and(|limit| idle_for > limit)
+                && kept.len() >= min_idle;
             if server.health() == Health::Dead {
                 info!(server_id = server.about.id, pool = %self.name(), "server closed an idle connection");
-            } else if paused || too_long || server.is_expired(now) || server.about.generation != generation {
+            } else if paused
+                || too_long
+                || server.is_expired(now)
+                || server.about.generation != generation
+            {
                 server.close();
             } else {
                 kept.push(server);
@@ -428,7 +452,9 @@ impl Pool {
         self.show_idle(kept.len());
         *self.idle.borrow_mut() = kept;
         self.registry.borrow_mut().sweep();
-        self.queue.borrow_mut().retain(|waiter| !waiter.sender.is_closed());
+        self.queue
+            .borrow_mut()
+            .retain(|waiter| !waiter.sender.is_closed());
         self.show_queue();
         drop(settings);
         self.fill(min_idle);
@@ -485,7 +511,10 @@ impl Waiting {
     }
 
     /// Ready with a server connection, or with the reason why there is none.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Box<Server>, CheckoutError>> {
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Box<Server>, CheckoutError>> {
         if let Poll::Ready(outcome) = Pin::new(&mut self.receiver).poll(cx) {
             return Poll::Ready(outcome.unwrap_or_else(|_| Err(self.timed_out())));
         }
@@ -512,7 +541,10 @@ impl Drop for Waiting {
         if let Ok(Ok(server)) = self.receiver.try_recv() {
             self.pool.check_in(server, Condition::Clean);
         }
-        self.pool.queue.borrow_mut().retain(|waiter| !waiter.sender.is_closed());
+        self.pool
+            .queue
+            .borrow_mut()
+            .retain(|waiter| !waiter.sender.is_closed());
         self.pool.show_queue();
     }
 }

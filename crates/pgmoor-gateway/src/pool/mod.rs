@@ -21,5 +21,5 @@ mod shared;
 pub(crate) use error::CheckoutError;
 pub(crate) use local::{Pool, Reported, Waiting};
 pub(crate) use reset::Condition;
-pub(crate) use server::{Parted, Server};
+pub(crate) use server::Server;
 pub(crate) use shared::{Database, Login, PoolKey, SharedPool, Signal, Signals};

@@ -60,8 +60,13 @@ async fn exchange(server: &mut Server, out: &[u8], mut answers: usize) -> bool {
             match header.tag {
                 tag::ERROR_RESPONSE => return false,
                 tag::PARAMETER_STATUS => {
-                    if let Ok(parameter) = pgmoor_wire::backend::ParameterStatus::decode(&message[frame::HEADER..]) {
-                        server.about.state.report(parameter.name, &parameter.value_str());
+                    if let Ok(parameter) =
+                        pgmoor_wire::backend::ParameterStatus::decode(&message[frame::HEADER..])
+                    {
+                        server
+                            .about
+                            .state
+                            .report(parameter.name, &parameter.value_str());
                     }
                 }
                 tag::READY_FOR_QUERY => answers -= 1,
@@ -76,7 +81,9 @@ async fn exchange(server: &mut Server, out: &[u8], mut answers: usize) -> bool {
         }
         inbox.drain(..at);
         match server.stream.read_some(&mut buffer).await {
-            Ok(count) if count > 0 && inbox.len() < frame::MAX_MESSAGE => inbox.extend_from_slice(&buffer[..count]),
+            Ok(count) if count > 0 && inbox.len() < frame::MAX_MESSAGE => {
+                inbox.extend_from_slice(&buffer[..count])
+            }
             _ => return false,
         }
     }

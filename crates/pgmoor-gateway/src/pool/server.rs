@@ -152,10 +152,13 @@ impl Server {
             };
             match header.tag {
                 tag::PARAMETER_STATUS => {
-                    let Ok(parameter) = backend::ParameterStatus::decode(&message[frame::HEADER..]) else {
+                    let Ok(parameter) = backend::ParameterStatus::decode(&message[frame::HEADER..])
+                    else {
                         return false;
                     };
-                    self.about.state.report(parameter.name, &parameter.value_str());
+                    self.about
+                        .state
+                        .report(parameter.name, &parameter.value_str());
                 }
                 tag::NOTICE_RESPONSE => {}
                 _ => return false,

@@ -104,7 +104,12 @@ pub(crate) struct SharedPool {
 }
 
 impl SharedPool {
-    pub(crate) fn new(key: PoolKey, database: Arc<Database>, login: Login, signals: Signals) -> Self {
+    pub(crate) fn new(
+        key: PoolKey,
+        database: Arc<Database>,
+        login: Login,
+        signals: Signals,
+    ) -> Self {
         Self {
             key,
             database,
@@ -149,9 +154,12 @@ impl SharedPool {
     pub(crate) fn waits(&self, worker: usize, count: usize, oldest: Option<Moment>) {
         let desk = &self.desks[worker];
         let before = desk.waiting.swap(count, Ordering::SeqCst);
-        desk.oldest.store(oldest.map_or(0, Moment::micros), Ordering::SeqCst);
+        desk.oldest
+            .store(oldest.map_or(0, Moment::micros), Ordering::SeqCst);
         desk.counters.waiting_clients.set(count as u64);
-        desk.counters.oldest_wait.set(oldest.map_or(0, Moment::micros));
+        desk.counters
+            .oldest_wait
+            .set(oldest.map_or(0, Moment::micros));
         if count >= before {
             self.waiting.fetch_add(count - before, Ordering::SeqCst);
         } else {
@@ -187,7 +195,9 @@ impl SharedPool {
             .enumerate()
             .find(|(index, desk)| *index != worker && desk.idle.load(Ordering::SeqCst) > 0);
         if let Some((donor, _)) = donor {
-            let _ = self.signals.send(donor, Signal::Donate(self.clone(), worker));
+            let _ = self
+                .signals
+                .send(donor, Signal::Donate(self.clone(), worker));
         }
     }
 

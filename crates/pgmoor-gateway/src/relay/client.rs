@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use pgmoor_wire::backend::{self, ErrorFields, TransactionStatus};
 use pgmoor_wire::frame::{self, Header};
-use pgmoor_wire::{frontend, tag};
 use pgmoor_wire::sqlstate::{self, SqlState};
+use pgmoor_wire::{frontend, tag};
 
 use super::expected::{Kind, Note};
 use super::{Flow, Relay, Rest, ServerState, Sink, Violation};
@@ -34,10 +34,10 @@ enum Act {
 }
 
 /// What a client's message acts upon.
-pub(crate) struct ClientSide<'a, 'b> {
+pub(crate) struct ClientSide<'a, 'i, 'p> {
     pub(crate) server: &'a mut ServerState,
     pub(crate) registry: &'a mut Registry,
-    pub(crate) to_server: &'a mut Sink<'b>,
+    pub(crate) to_server: &'a mut Sink<'i, 'p>,
     /// Answers that need no server.
     pub(crate) to_client: &'a mut Vec<u8>,
 }
@@ -63,7 +63,7 @@ impl Relay {
     pub(crate) fn client_bytes(
         &mut self,
         input: &[u8],
-        side: &mut ClientSide<'_, '_>,
+        side: &mut ClientSide<'_, '_, '_>,
     ) -> Result<(usize, Flow), Violation> {
         let mut at = 0;
         loop {
@@ -130,14 +130,19 @@ impl Relay {
         &mut self,
         header: Header,
         message: &[u8],
-        side: &mut ClientSide<'_, '_>,
+        side: &mut ClientSide<'_, '_, '_>,
     ) -> Result<Act, Violation> {
         let body = &message[frame::HEADER..];
         if self.skip_to_sync && !matches!(header.tag, tag::SYNC | tag::TERMINATE) {
             return Ok(Act::Drop);
         }
         let pooled = self.mode == PoolMode::Transaction;
-        if self.copy_in && matches!(header.tag, tag::QUERY | tag::PARSE | tag::BIND | tag::EXECUTE) {
+        if self.copy_in
+            && matches!(
+                header.tag,
+                tag::QUERY | tag::PARSE | tag::BIND | tag::EXECUTE
+            )
+        {
             // The server takes it for a broken COPY and answers only that.
             self.lose_count(side.server);
         }
@@ -187,7 +192,12 @@ impl Relay {
         }
     }
 
-    fn query(&mut self, header: Header, body: &[u8], side: &mut ClientSide<'_, '_>) -> Result<Act, Violation> {
+    fn query(
+        &mut self,
+        header: Header,
+        body: &[u8],
+        side: &mut ClientSide<'_, '_, '_>,
+    ) -> Result<Act, Violation> {
         let text = body.strip_suffix(&[0]).unwrap_or(body);
         let effects = effects(text);
         self.unsynced = false;
@@ -211,7 +221,10 @@ impl Relay {
             return Ok(Act::Drop);
         }
         if let Some(refusal) = self.judge(&effects, side.server) {
-            encoded(frontend::write_query(side.to_server.insert(), &String::from_utf8_lossy(REFUSED)))?;
+            encoded(frontend::write_query(
+                side.to_server.insert(),
+                &String::from_utf8_lossy(REFUSED),
+            ))?;
             self.expected.push_with(Kind::Query, refused(refusal));
             return Ok(Act::Drop);
         }
@@ -223,7 +236,7 @@ impl Relay {
         Ok(Act::Forward)
     }
 
-    fn parse(&mut self, body: &[u8], side: &mut ClientSide<'_, '_>) -> Result<Act, Violation> {
+    fn parse(&mut self, body: &[u8], side: &mut ClientSide<'_, '_, '_>) -> Result<Act, Violation> {
         let parse = frontend::Parse::decode(body).map_err(malformed)?;
         let definition = &body[parse.name.len() + 1..];
         self.unsynced = true;
@@ -234,12 +247,20 @@ impl Relay {
         let name = String::from_utf8_lossy(parse.name);
         if known.is_some_and(|known| known.contains_key(parse.name)) {
             let text = format!("prepared statement \"{name}\" already exists");
-            return self.refuse_parse(b"", error(sqlstate::DUPLICATE_PREPARED_STATEMENT, &text, ""), side);
+            return self.refuse_parse(
+                b"",
+                error(sqlstate::DUPLICATE_PREPARED_STATEMENT, &text, ""),
+                side,
+            );
         }
         if known.is_some_and(|known| known.len() >= MAX_STATEMENTS) {
             let text = format!("more than {MAX_STATEMENTS} prepared statements in one session");
             let hint = "close statements that are not needed any more, or set the driver's statement cache lower";
-            return self.refuse_parse(b"", error(sqlstate::PROGRAM_LIMIT_EXCEEDED, &text, hint), side);
+            return self.refuse_parse(
+                b"",
+                error(sqlstate::PROGRAM_LIMIT_EXCEEDED, &text, hint),
+                side,
+            );
         }
         let statement = side.registry.intern(definition);
         if self.session_state == SessionState::Refuse
@@ -272,7 +293,7 @@ impl Relay {
         &mut self,
         query: &[u8],
         definition: &[u8],
-        side: &mut ClientSide<'_, '_>,
+        side: &mut ClientSide<'_, '_, '_>,
     ) -> Result<Act, Violation> {
         let effects = effects(query);
         if let (true, [Effect::Deallocate { name }]) = (effects.single, &*effects.list)
@@ -294,11 +315,16 @@ impl Relay {
 
     /// `DEALLOCATE` of a statement that the server knows by another name, or not at all: it
     /// deallocates one that is made for that, so that all answers are the server's own.
-    fn parse_deallocate(&mut self, side: &mut ClientSide<'_, '_>) -> Result<Act, Violation> {
+    fn parse_deallocate(&mut self, side: &mut ClientSide<'_, '_, '_>) -> Result<Act, Violation> {
         let text = [b"DEALLOCATE ", GONE, b"\0\0\0"].concat();
         let out = side.to_server.insert();
         encoded(frontend::write_parse(out, GONE, b"", b"\0\0"))?;
-        encoded(frontend::write_parse(out, b"", &text[..text.len() - 3], b"\0\0"))?;
+        encoded(frontend::write_parse(
+            out,
+            b"",
+            &text[..text.len() - 3],
+            b"\0\0",
+        ))?;
         self.expected.push(Kind::OwnParse);
         self.expected.push(Kind::Parse);
         let statement = Rc::new(Statement::unnamed(&text, Effects::default()));
@@ -311,16 +337,26 @@ impl Relay {
         &mut self,
         name: &[u8],
         refusal: Vec<u8>,
-        side: &mut ClientSide<'_, '_>,
+        side: &mut ClientSide<'_, '_, '_>,
     ) -> Result<Act, Violation> {
-        encoded(frontend::write_parse(side.to_server.insert(), name, REFUSED, b"\0\0"))?;
+        encoded(frontend::write_parse(
+            side.to_server.insert(),
+            name,
+            REFUSED,
+            b"\0\0",
+        ))?;
         side.server.unnamed = None;
         self.unnamed = None;
         self.expected.push_with(Kind::Parse, refused(refusal));
         Ok(Act::Drop)
     }
 
-    fn bind(&mut self, header: Header, body: &[u8], side: &mut ClientSide<'_, '_>) -> Result<Act, Violation> {
+    fn bind(
+        &mut self,
+        header: Header,
+        body: &[u8],
+        side: &mut ClientSide<'_, '_, '_>,
+    ) -> Result<Act, Violation> {
         let incomplete = || Violation::TooLong {
             tag: header.tag,
             length: header.len,
@@ -339,7 +375,8 @@ impl Relay {
             && !statement.effects.list.is_empty()
         {
             self.judge(&statement.effects, side.server);
-            self.portals.push((bind.portal.into(), statement.effects.clone()));
+            self.portals
+                .push((bind.portal.into(), statement.effects.clone()));
         }
         self.expected.push(Kind::Bind);
         if *name == *bind.statement {
@@ -358,7 +395,11 @@ impl Relay {
         Ok(Act::ForwardFrom(frame::HEADER + names))
     }
 
-    fn describe(&mut self, body: &[u8], side: &mut ClientSide<'_, '_>) -> Result<Act, Violation> {
+    fn describe(
+        &mut self,
+        body: &[u8],
+        side: &mut ClientSide<'_, '_, '_>,
+    ) -> Result<Act, Violation> {
         let target = frontend::Target::decode(body).map_err(malformed)?;
         self.unsynced = true;
         if target.kind != b'S' {
@@ -370,11 +411,15 @@ impl Relay {
         if *name == *target.name {
             return Ok(Act::Forward);
         }
-        encoded(frontend::write_describe(side.to_server.insert(), b'S', &name))?;
+        encoded(frontend::write_describe(
+            side.to_server.insert(),
+            b'S',
+            &name,
+        ))?;
         Ok(Act::Drop)
     }
 
-    fn close(&mut self, body: &[u8], side: &mut ClientSide<'_, '_>) -> Result<Act, Violation> {
+    fn close(&mut self, body: &[u8], side: &mut ClientSide<'_, '_, '_>) -> Result<Act, Violation> {
         let target = frontend::Target::decode(body).map_err(malformed)?;
         self.unsynced = true;
         if target.kind != b'S' {
@@ -418,7 +463,11 @@ impl Relay {
             return Ok(Act::Forward);
         }
         let execute = frontend::Execute::decode(body).map_err(malformed)?;
-        let bound = self.portals.iter().rev().find(|(portal, _)| **portal == *execute.portal);
+        let bound = self
+            .portals
+            .iter()
+            .rev()
+            .find(|(portal, _)| **portal == *execute.portal);
         match bound {
             Some((_, effects)) => {
                 let note = Note {
@@ -436,7 +485,7 @@ impl Relay {
     fn resolve(
         &mut self,
         name: &[u8],
-        side: &mut ClientSide<'_, '_>,
+        side: &mut ClientSide<'_, '_, '_>,
     ) -> Result<(Box<[u8]>, Option<Rc<Statement>>), Violation> {
         if name.is_empty() {
             let Some(statement) = self.unnamed.clone() else {
@@ -450,7 +499,12 @@ impl Relay {
             }
             return Ok((Box::default(), Some(statement)));
         }
-        match self.statements.as_ref().and_then(|known| known.get(name)).cloned() {
+        match self
+            .statements
+            .as_ref()
+            .and_then(|known| known.get(name))
+            .cloned()
+        {
             Some(statement) => {
                 if side.server.prepared.get(&statement.id).is_none() {
                     self.make_room(side)?;
@@ -468,11 +522,24 @@ impl Relay {
         }
     }
 
-    fn send_parse(&mut self, statement: &Statement, side: &mut ClientSide<'_, '_>) -> Result<(), Violation> {
-        let text = statement.definition.iter().position(|&b| b == 0).unwrap_or(0);
+    fn send_parse(
+        &mut self,
+        statement: &Statement,
+        side: &mut ClientSide<'_, '_, '_>,
+    ) -> Result<(), Violation> {
+        let text = statement
+            .definition
+            .iter()
+            .position(|&b| b == 0)
+            .unwrap_or(0);
         let (text, types) = statement.definition.split_at(text);
         let types = types.get(1..).unwrap_or_default();
-        encoded(frontend::write_parse(side.to_server.insert(), &statement.name, text, types))?;
+        encoded(frontend::write_parse(
+            side.to_server.insert(),
+            &statement.name,
+            text,
+            types,
+        ))?;
         if !statement.name.is_empty() {
             side.server.prepared.push(statement.id, ());
         }
@@ -480,7 +547,7 @@ impl Relay {
     }
 
     /// Closes the least recently used statement when the server connection has its fill.
-    fn make_room(&mut self, side: &mut ClientSide<'_, '_>) -> Result<(), Violation> {
+    fn make_room(&mut self, side: &mut ClientSide<'_, '_, '_>) -> Result<(), Violation> {
         if side.server.prepared.len() < side.server.statements.get() {
             return Ok(());
         }
@@ -502,7 +569,7 @@ impl Relay {
             .is_some_and(|statements| statements.remove(name).is_some())
     }
 
-    fn answer(&mut self, bytes: Vec<u8>, side: &mut ClientSide<'_, '_>) {
+    fn answer(&mut self, bytes: Vec<u8>, side: &mut ClientSide<'_, '_, '_>) {
         self.answer_defining(bytes, None, side);
     }
 
@@ -511,7 +578,7 @@ impl Relay {
         &mut self,
         mut local: Vec<u8>,
         defines: Option<(Box<[u8]>, u64)>,
-        side: &mut ClientSide<'_, '_>,
+        side: &mut ClientSide<'_, '_, '_>,
     ) {
         if self.expected.is_empty() {
             side.to_client.append(&mut local);
@@ -530,7 +597,9 @@ impl Relay {
         for effect in &effects.list {
             let reason = match effect {
                 Effect::Pin(reason) => *reason,
-                Effect::SetConfig { name } if !name.as_ref().is_some_and(|name| server.reports(name)) => {
+                Effect::SetConfig { name }
+                    if !name.as_ref().is_some_and(|name| server.reports(name)) =>
+                {
                     PinReason::Setting
                 }
                 _ => continue,

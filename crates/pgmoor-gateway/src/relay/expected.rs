@@ -109,19 +109,30 @@ impl Queue {
     /// Takes the head when it is of this kind.
     #[inline]
     pub(crate) fn pop_if(&mut self, kind: Kind) -> Option<Expected> {
-        (self.head() == Some(kind)).then(|| self.0.pop_front()).flatten()
+        (self.head() == Some(kind))
+            .then(|| self.0.pop_front())
+            .flatten()
     }
 
     /// Takes everything that the server skips after an error; `true` when a Sync is there to end it.
     pub(crate) fn fail_to_sync(&mut self) -> (Vec<Expected>, bool) {
-        let skipped = self.0.iter().take_while(|expected| expected.kind.is_skipped()).count();
+        let skipped = self
+            .0
+            .iter()
+            .take_while(|expected| expected.kind.is_skipped())
+            .count();
         (self.0.drain(..skipped).collect(), !self.0.is_empty())
     }
 
     /// A COPY FROM STDIN began at the head: the Syncs directly behind it are swallowed by the
     /// server. Gives their number, and whether anything else stands behind.
     pub(crate) fn swallow_syncs(&mut self) -> (usize, bool) {
-        let syncs = self.0.iter().skip(1).take_while(|expected| expected.kind == Kind::Sync).count();
+        let syncs = self
+            .0
+            .iter()
+            .skip(1)
+            .take_while(|expected| expected.kind == Kind::Sync)
+            .count();
         self.0.drain(1..=syncs);
         (syncs, self.0.len() > 1)
     }

@@ -15,8 +15,6 @@ mod client;
 mod expected;
 mod server;
 mod sink;
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -30,6 +28,7 @@ use crate::parameters::{Parameters, SessionParameters};
 use crate::settings::{PoolMode, SessionState};
 use crate::sql::{Effect, Effects, PinReason};
 use crate::statements::Statement;
+pub(crate) use client::ClientSide;
 use expected::{Kind, Queue};
 pub(crate) use sink::Sink;
 
@@ -56,7 +55,10 @@ pub(crate) struct ServerState {
 
 impl ServerState {
     /// A fresh connection that reported `reported` at its start.
-    pub(crate) fn new(reported: impl IntoIterator<Item = (String, String)>, statements: NonZeroUsize) -> Self {
+    pub(crate) fn new(
+        reported: impl IntoIterator<Item = (String, String)>,
+        statements: NonZeroUsize,
+    ) -> Self {
         Self {
             status: TransactionStatus::Idle,
             reported: reported
@@ -81,7 +83,9 @@ impl ServerState {
     }
 
     fn reports(&self, name: &str) -> bool {
-        self.reported.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+        self.reported
+            .iter()
+            .any(|(known, _)| known.eq_ignore_ascii_case(name))
     }
 
     pub(crate) fn report(&mut self, name: &str, value: &str) {
@@ -100,7 +104,11 @@ pub(crate) enum Violation {
     #[error("unexpected message {:?} from the client", char::from(*.0))]
     Unexpected(u8),
     #[error("message {:?} of {length} bytes exceeds the limit of {limit} bytes", char::from(*.tag))]
-    TooLong { tag: u8, length: usize, limit: usize },
+    TooLong {
+        tag: u8,
+        length: usize,
+        limit: usize,
+    },
 }
 
 /// A message that a server must not send: its connection is closed.
@@ -196,7 +204,11 @@ impl Relay {
     }
 
     /// Begins to use a server connection: appends to `out` what gives it this session's parameters.
-    pub(crate) fn attach(&mut self, server: &mut ServerState, out: &mut Vec<u8>) -> Result<(), Violation> {
+    pub(crate) fn attach(
+        &mut self,
+        server: &mut ServerState,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Violation> {
         if let Some(sql) = server.applied.changes_to(self.parameters.current()) {
             frontend::write_query(out, &sql).map_err(|e| Violation::Malformed(e.to_string()))?;
             self.expected.push(Kind::OwnQuery);
@@ -291,7 +303,9 @@ impl Relay {
                     self.statements = None;
                     server.prepared.clear();
                 }
-                _ => self.parameters.succeeded(effect, |name| server.reports(name)),
+                _ => self
+                    .parameters
+                    .succeeded(effect, |name| server.reports(name)),
             }
         }
     }

@@ -24,7 +24,7 @@ impl Relay {
         &mut self,
         input: &[u8],
         server: &mut ServerState,
-        to_client: &mut Sink<'_>,
+        to_client: &mut Sink<'_, '_>,
     ) -> Result<usize, Broken> {
         let mut at = 0;
         loop {
@@ -36,7 +36,8 @@ impl Relay {
                 at += taken;
                 self.server_rest.bytes -= taken;
             }
-            let header = frame::header(&input[at..]).map_err(|error| Broken::Malformed(error.to_string()))?;
+            let header = frame::header(&input[at..])
+                .map_err(|error| Broken::Malformed(error.to_string()))?;
             let Some(header) = header else {
                 return Ok(at);
             };
@@ -44,11 +45,12 @@ impl Relay {
             if end - at < self.needed_of_server(header)? {
                 return Ok(at);
             }
-            let forward = if header.tag == tag::DATA_ROW && self.expected.head() != Some(Kind::OwnQuery) {
-                true
-            } else {
-                self.server_message(header, &input[at + frame::HEADER..end], server, to_client)?
-            };
+            let forward =
+                if header.tag == tag::DATA_ROW && self.expected.head() != Some(Kind::OwnQuery) {
+                    true
+                } else {
+                    self.server_message(header, &input[at + frame::HEADER..end], server, to_client)?
+                };
             if forward {
                 to_client.forward(at..end);
             }
@@ -103,7 +105,7 @@ impl Relay {
         header: Header,
         body: &[u8],
         server: &mut ServerState,
-        to_client: &mut Sink<'_>,
+        to_client: &mut Sink<'_, '_>,
     ) -> Result<bool, Broken> {
         if self.expected.head() == Some(Kind::OwnQuery) {
             return self.own_answer(header.tag, body, server);
@@ -136,8 +138,13 @@ impl Relay {
                 _ => self.answered(header.tag, Kind::Execute, server)?,
             },
             tag::COPY_IN_RESPONSE => self.copy_in_begins(server),
-            tag::DATA_ROW | tag::COPY_DATA | tag::COPY_DONE | tag::COPY_OUT_RESPONSE | tag::COPY_BOTH_RESPONSE
-            | tag::PARAMETER_DESCRIPTION | tag::FUNCTION_CALL_RESPONSE
+            tag::DATA_ROW
+            | tag::COPY_DATA
+            | tag::COPY_DONE
+            | tag::COPY_OUT_RESPONSE
+            | tag::COPY_BOTH_RESPONSE
+            | tag::PARAMETER_DESCRIPTION
+            | tag::FUNCTION_CALL_RESPONSE
                 if self.expected.is_empty() && !server.unprovable =>
             {
                 return Err(Broken::OutOfStep(header.tag));
@@ -166,7 +173,12 @@ impl Relay {
     }
 
     /// Answers to a query of our own are nobody else's business.
-    fn own_answer(&mut self, tag: u8, body: &[u8], server: &mut ServerState) -> Result<bool, Broken> {
+    fn own_answer(
+        &mut self,
+        tag: u8,
+        body: &[u8],
+        server: &mut ServerState,
+    ) -> Result<bool, Broken> {
         match tag {
             tag::READY_FOR_QUERY => {
                 server.status = status(body)?;
@@ -217,7 +229,12 @@ impl Relay {
     }
 
     /// Whether the client sees the error: it does, unless it gets the gateway's own instead.
-    fn error(&mut self, body: &[u8], server: &mut ServerState, to_client: &mut Sink<'_>) -> bool {
+    fn error(
+        &mut self,
+        body: &[u8],
+        server: &mut ServerState,
+        to_client: &mut Sink<'_, '_>,
+    ) -> bool {
         self.server_said_farewell |= backend::ErrorView::new(body).is_fatal();
         self.failed = true;
         self.tally.errors += 1;
@@ -252,7 +269,11 @@ impl Relay {
 
     /// Takes back, latest first, what messages that the server skipped would have done.
     fn undo(&mut self, skipped: Vec<Expected>, server: &mut ServerState) {
-        for note in skipped.into_iter().rev().filter_map(|expected| expected.note) {
+        for note in skipped
+            .into_iter()
+            .rev()
+            .filter_map(|expected| expected.note)
+        {
             let Note {
                 defines,
                 prepares,
@@ -262,7 +283,9 @@ impl Relay {
             } = *note;
             if let Some((name, id)) = defines
                 && let Some(statements) = self.statements.as_mut()
-                && statements.get(&name).is_some_and(|statement| statement.id == id)
+                && statements
+                    .get(&name)
+                    .is_some_and(|statement| statement.id == id)
             {
                 statements.remove(&name);
             }
@@ -273,7 +296,9 @@ impl Relay {
                 server.prepared.push(id, ());
             }
             if let Some((name, statement)) = closed {
-                self.statements.get_or_insert_default().insert(name, statement);
+                self.statements
+                    .get_or_insert_default()
+                    .insert(name, statement);
             }
         }
         // Which of the unnamed statements is there now cannot be told: parse it again.
@@ -295,12 +320,14 @@ impl Relay {
     fn ready(&mut self, body: &[u8], server: &mut ServerState) -> Result<bool, Broken> {
         server.status = status(body)?;
         let note = match self.expected.head() {
-            Some(Kind::Query | Kind::Function | Kind::Sync) => self.expected.pop().and_then(|expected| {
-                if expected.kind != Kind::Sync {
-                    self.tally.queries += 1;
-                }
-                expected.note
-            }),
+            Some(Kind::Query | Kind::Function | Kind::Sync) => {
+                self.expected.pop().and_then(|expected| {
+                    if expected.kind != Kind::Sync {
+                        self.tally.queries += 1;
+                    }
+                    expected.note
+                })
+            }
             _ if server.unprovable => None,
             _ => return Err(Broken::OutOfStep(tag::READY_FOR_QUERY)),
         };
@@ -329,7 +356,8 @@ impl Relay {
     fn end_of_cycle(&mut self, server: &mut ServerState) {
         if server.status == TransactionStatus::Idle {
             let committed = !self.failed && !self.rolled_back;
-            self.parameters.transaction_ended(committed, &mut server.applied);
+            self.parameters
+                .transaction_ended(committed, &mut server.applied);
             self.portals.clear();
             self.tally.transactions += 1;
         } else if self.rolled_back && self.parameters.has_uncertain() {
@@ -344,7 +372,7 @@ impl Relay {
     }
 
     /// Gives the answers of our own whose turn has come.
-    fn answer_locally(&mut self, to_client: &mut Sink<'_>) {
+    fn answer_locally(&mut self, to_client: &mut Sink<'_, '_>) {
         if self.server_rest.bytes > 0 {
             return;
         }
@@ -361,7 +389,8 @@ fn status(body: &[u8]) -> Result<TransactionStatus, Broken> {
 }
 
 fn decode_parameter(body: &[u8]) -> Result<(String, String), Broken> {
-    let parameter = backend::ParameterStatus::decode(body).map_err(|error| Broken::Malformed(error.to_string()))?;
+    let parameter = backend::ParameterStatus::decode(body)
+        .map_err(|error| Broken::Malformed(error.to_string()))?;
     Ok((
         parameter.name.to_owned(),
         parameter.value_str().into_owned(),

@@ -7,15 +7,15 @@ use std::ops::Range;
 /// As long as the pieces touch, nothing is copied: the caller writes the range itself. What has
 /// to stand before it is in `prefix`.
 #[derive(Debug)]
-pub(crate) struct Sink<'a> {
+pub(crate) struct Sink<'a, 'p> {
     input: &'a [u8],
     kept: Range<usize>,
-    prefix: &'a mut Vec<u8>,
+    prefix: &'p mut Vec<u8>,
 }
 
-impl<'a> Sink<'a> {
+impl<'a, 'p> Sink<'a, 'p> {
     /// `prefix` may hold bytes already, which go out first.
-    pub(crate) fn new(input: &'a [u8], prefix: &'a mut Vec<u8>) -> Self {
+    pub(crate) fn new(input: &'a [u8], prefix: &'p mut Vec<u8>) -> Self {
         Self {
             input,
             kept: 0..0,
@@ -42,7 +42,8 @@ impl<'a> Sink<'a> {
 
     fn settle(&mut self) {
         if !self.kept.is_empty() {
-            self.prefix.extend_from_slice(&self.input[self.kept.clone()]);
+            self.prefix
+                .extend_from_slice(&self.input[self.kept.clone()]);
         }
         // An empty range that touches nothing, unless the next one starts at zero with nothing before it.
         self.kept = usize::MAX..usize::MAX;

@@ -99,7 +99,15 @@ fn statement(lexer: &mut Lexer<'_>, found: &mut Vec<Effect>) {
 
 /// The first words of statements that may leave something behind.
 const KEYWORDS: [&str; 9] = [
-    "set", "reset", "load", "listen", "create", "prepare", "deallocate", "declare", "discard",
+    "set",
+    "reset",
+    "load",
+    "listen",
+    "create",
+    "prepare",
+    "deallocate",
+    "declare",
+    "discard",
 ];
 
 fn is(word: &[u8], keyword: &str) -> bool {
@@ -213,7 +221,8 @@ fn text_of(bytes: &[u8]) -> Option<String> {
 
 /// `SET …`; the word has been read.
 fn set(lexer: &mut Lexer<'_>, found: &mut Vec<Effect>) {
-    if lexer.take_word("local") || lexer.take_word("transaction") || lexer.take_word("constraints") {
+    if lexer.take_word("local") || lexer.take_word("transaction") || lexer.take_word("constraints")
+    {
         return;
     }
     let _ = lexer.take_word("session");

@@ -9,6 +9,7 @@ mod info;
 mod name;
 mod pem;
 mod server;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -22,6 +23,7 @@ pub use end_point::server_end_point;
 pub use error::TlsError;
 pub use info::TlsInfo;
 pub use server::{Acceptor, ClientCertificate, ServerTls, ServerTlsSettings};
+pub use subject::common_name;
 
 /// The name that PostgreSQL gives its protocol in TLS application-layer negotiation (ALPN).
 pub const ALPN: &[u8] = b"postgresql";

@@ -1,0 +1,188 @@
+//! The four traffic verbs, per database: pause, drain, switch, resume.
+//!
+//! While a database is paused its clients stay connected and wait in their queues; a transaction
+//! that is open goes on to its end. This is what a live move stands on.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use tracing::info;
+
+use crate::clients::{Doing, Order};
+use crate::pool::Database;
+use crate::worker::Shared;
+
+/// How often the end of transactions is looked for.
+const GLANCE: Duration = Duration::from_millis(5);
+
+/// A traffic verb that cannot be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum TrafficError {
+    /// No such database.
+    #[error("there is no database \"{database}\"")]
+    NoDatabase {
+        /// The name that was given.
+        database: String,
+    },
+    /// No such endpoint.
+    #[error("there is no endpoint \"{endpoint}\"")]
+    NoEndpoint {
+        /// The name that was given.
+        endpoint: String,
+    },
+    /// A switch under traffic.
+    #[error("database \"{database}\" is not paused")]
+    NotPaused {
+        /// Which database.
+        database: String,
+    },
+}
+
+/// What a drain came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Server connections that clients still use.
+    pub remaining: usize,
+}
+
+/// Directs the traffic of a gateway.
+#[derive(Debug, Clone)]
+pub struct Traffic {
+    shared: Arc<Shared>,
+}
+
+impl Traffic {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    fn database(&self, name: &str) -> Result<Arc<Database>, TrafficError> {
+        let state = self.shared.state.load();
+        let database = state.databases.get(name).cloned();
+        database.ok_or_else(|| TrafficError::NoDatabase {
+            database: name.to_owned(),
+        })
+    }
+
+    fn attend(&self, name: &str) {
+        let name = name.to_owned();
+        self.shared
+            .run_everywhere(move |worker| worker.attend(&name));
+    }
+
+    /// Gives out no server connection of this database any more; clients wait instead.
+    ///
+    /// # Errors
+    ///
+    /// There is no such database.
+    pub fn pause(&self, name: &str) -> Result<(), TrafficError> {
+        self.database(name)?.paused.store(true, Ordering::SeqCst);
+        self.attend(name);
+        info!(database = name, "paused");
+        Ok(())
+    }
+
+    /// Waits until no client uses a server connection of this database, at most so long.
+    ///
+    /// # Errors
+    ///
+    /// There is no such database.
+    pub async fn drain(&self, name: &str, limit: Duration) -> Result<Drained, TrafficError> {
+        self.database(name)?;
+        let deadline = Instant::now() + limit;
+        loop {
+            let remaining = self.in_use(name);
+            if remaining == 0 || Instant::now() >= deadline {
+                info!(database = name, remaining, "drained");
+                return Ok(Drained { remaining });
+            }
+            tokio::time::sleep(GLANCE).await;
+        }
+    }
+
+    /// Server connections of this database that clients use or that are being opened or reset.
+    fn in_use(&self, name: &str) -> usize {
+        let pools = self.shared.pools();
+        let of_database = pools.iter().filter(|pool| &*pool.key.database == name);
+        of_database.map(|pool| pool.open()).sum()
+    }
+
+    /// Ends the clients of this database that hold a server connection, as after a drain that took
+    /// too long. They get SQLSTATE 57P01, at which drivers connect again, and then wait.
+    ///
+    /// # Errors
+    ///
+    /// There is no such database.
+    pub fn end_holders(&self, name: &str) -> Result<(), TrafficError> {
+        let name = self.database(name)?.name.clone();
+        self.shared.run_everywhere(move |worker| {
+            worker.clients.each(|client| {
+                if client.database == name && client.doing.get() == Doing::Active {
+                    client.give_order(Order::Kill);
+                }
+            });
+        });
+        Ok(())
+    }
+
+    /// Has another endpoint serve this database. It has to be paused.
+    ///
+    /// # Errors
+    ///
+    /// There is no such database or endpoint, or the database is not paused.
+    pub fn switch(&self, name: &str, endpoint: &str) -> Result<(), TrafficError> {
+        let database = self.database(name)?;
+        let state = self.shared.state.load();
+        let target = state
+            .endpoints
+            .get(endpoint)
+            .ok_or_else(|| TrafficError::NoEndpoint {
+                endpoint: endpoint.to_owned(),
+            })?;
+        if !database.paused.load(Ordering::SeqCst) {
+            return Err(TrafficError::NotPaused {
+                database: name.to_owned(),
+            });
+        }
+        database.endpoint.store(target.clone());
+        database.generation.fetch_add(1, Ordering::SeqCst);
+        self.attend(name);
+        info!(database = name, endpoint, "switched");
+        Ok(())
+    }
+
+    /// Gives out server connections again; clients that wait are served in their order.
+    ///
+    /// # Errors
+    ///
+    /// There is no such database.
+    pub fn resume(&self, name: &str) -> Result<(), TrafficError> {
+        self.database(name)?.paused.store(false, Ordering::SeqCst);
+        self.attend(name);
+        info!(database = name, "resumed");
+        Ok(())
+    }
+
+    /// Replaces all server connections of this database as they come back, as after a failover.
+    ///
+    /// # Errors
+    ///
+    /// There is no such database.
+    pub fn reconnect(&self, name: &str) -> Result<(), TrafficError> {
+        self.database(name)?
+            .generation
+            .fetch_add(1, Ordering::SeqCst);
+        self.attend(name);
+        info!(database = name, "server connections are being replaced");
+        Ok(())
+    }
+
+    /// The databases by name.
+    pub fn databases(&self) -> Vec<String> {
+        let state = self.shared.state.load();
+        let mut names: Vec<String> = state.databases.keys().map(ToString::to_string).collect();
+        names.sort();
+        names
+    }
+}

@@ -1,0 +1,12 @@
+//! The name in a certificate.
+
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// The subject's common name in a DER certificate; `None` when there is none, or more than one.
+pub fn common_name(certificate: &[u8]) -> Option<String> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    let mut names = certificate.subject().iter_common_name();
+    let name = names.next()?.as_str().ok()?.to_owned();
+    // Which of several would be meant?
+    names.next().is_none().then_some(name)
+}
