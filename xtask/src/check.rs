@@ -15,7 +15,11 @@ pub(crate) fn run() -> Result<(), Failure> {
 /// Adds the checks to the stages of a longer run.
 pub(crate) fn run_stages(stages: &mut Stages) {
     stages.run("formatting", || {
-        shell::run(repository::cargo().args(["fmt", "--all", "--check"])).map(|()| String::new())
+        shell::run(repository::cargo().args(["fmt", "--all", "--check"]))?;
+        // A workspace of its own.
+        let fuzz = ["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"];
+        shell::run(repository::cargo().args(fuzz))?;
+        Ok(String::new())
     });
     stages.run("tidy", || {
         tidy::run(&tidy::Options::default()).map(|()| String::new())

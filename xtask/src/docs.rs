@@ -15,7 +15,7 @@ pub(crate) fn run(check: bool) -> Result<(), Failure> {
     let made = tempfile::tempdir().context(|| "cannot make a temporary directory".into())?;
     shell::run(repository::cargo().args(["build", "--quiet", "--package", "pgmoor-cli"]))?;
     let binary = repository::target_dir().join("debug/pgmoor");
-    shell::run(Command::new(binary).arg("docs").arg(made.path()))?;
+    shell::capture(Command::new(binary).arg("docs").arg(made.path()))?;
 
     let reference = repository::root().join("docs/reference");
     let new = pages(made.path())?;

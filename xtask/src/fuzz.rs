@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use xtask::failure::{Context, Failure};
 use xtask::{host, repository, shell};
@@ -26,18 +27,30 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     }
     let known = targets(&repository::root().join("fuzz/fuzz_targets"))?;
     for target in chosen(&known, &options.targets)? {
-        // Not the cargo that runs us: only rustup's knows what +nightly is.
-        shell::run(
-            std::process::Command::new("cargo")
-                .current_dir(repository::root())
-                .env_remove("RUSTUP_TOOLCHAIN")
-                .env_remove("CARGO")
-                .arg(format!("+{}", options.toolchain))
-                .args(["fuzz", "run", target, "--"])
-                .arg(format!("-max_total_time={}", options.seconds)),
-        )?;
+        fuzz(target, options)?;
     }
     Ok(())
+}
+
+fn fuzz(target: &str, options: &Options) -> Result<(), Failure> {
+    // What the fuzzer finds on its way goes to the first directory; the committed seeds stay as
+    // they are.
+    let found = repository::target_dir().join("fuzz").join(target);
+    fs::create_dir_all(&found).context(|| format!("cannot make \"{}\"", found.display()))?;
+    let seeds = repository::root().join("fuzz/corpus").join(target);
+    // Not the cargo that runs us: only rustup's knows what +nightly is.
+    shell::run(
+        Command::new("cargo")
+            .current_dir(repository::root())
+            .env_remove("RUSTUP_TOOLCHAIN")
+            .env_remove("CARGO")
+            .arg(format!("+{}", options.toolchain))
+            .args(["fuzz", "run", target])
+            .arg(found)
+            .args(seeds.is_dir().then_some(seeds))
+            .arg("--")
+            .arg(format!("-max_total_time={}", options.seconds)),
+    )
 }
 
 fn targets(dir: &Path) -> Result<Vec<String>, Failure> {
