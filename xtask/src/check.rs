@@ -36,16 +36,19 @@ pub(crate) fn run_stages(stages: &mut Stages) {
         .map(|()| String::new())
     });
     stages.run("documentation", || {
-        shell::run(
-            repository::cargo()
-                .args([
-                    "doc",
-                    "--workspace",
-                    "--no-deps",
-                    "--document-private-items",
-                ])
-                .env("RUSTDOCFLAGS", "-D warnings"),
-        )
-        .map(|()| String::new())
+        // Before the others: the binary and the library have the same name, and the library's
+        // pages shall be those that stay.
+        document(&["--package", "pgmoor-cli", "--bins"])?;
+        document(&["--workspace", "--exclude", "pgmoor-cli"])?;
+        Ok(String::new())
     });
+}
+
+fn document(what: &[&str]) -> Result<(), Failure> {
+    shell::run(
+        repository::cargo()
+            .args(["doc", "--no-deps", "--document-private-items"])
+            .args(what)
+            .env("RUSTDOCFLAGS", "-D warnings"),
+    )
 }
