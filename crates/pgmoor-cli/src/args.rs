@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -91,6 +92,15 @@ pub(crate) enum Command {
         before_help = "Examples:\n  pgmoor psql\n  pgmoor psql -c 'select version()'\n  pgmoor psql --database other -f schema.sql\n"
     )]
     Psql(Psql),
+    /// Wait until a database can be used
+    #[command(
+        help_template = TEMPLATE,
+        before_help = "Examples:\n  pgmoor wait && npm start\n  pgmoor wait --timeout 2m --database app\n"
+    )]
+    Wait(Wait),
+    /// Show what a running gateway does
+    #[command(help_template = TEMPLATE, before_help = "Examples:\n  pgmoor status\n  pgmoor status -o json | jq .\n")]
+    Status,
     /// Look at the configuration: check it, show it, print a sample
     #[command(
         help_template = TEMPLATE,
@@ -130,6 +140,13 @@ pub(crate) enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Watch over a bundled server's process; started by pgmoor itself
+    #[command(hide = true)]
+    Keeper {
+        /// What the keeper was told by its starter
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
 }
 
 /// Arguments of `url`.
@@ -159,6 +176,17 @@ pub(crate) struct Psql {
         value_name = "ARGUMENT"
     )]
     pub(crate) arguments: Vec<OsString>,
+}
+
+/// Arguments of `wait`.
+#[derive(Debug, Args)]
+pub(crate) struct Wait {
+    /// The database [default: app, else the only one]
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) database: Option<String>,
+    /// How long to wait
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = duration)]
+    pub(crate) timeout: Duration,
 }
 
 /// What to do with the configuration.
@@ -211,4 +239,9 @@ impl CompletionShell {
             Self::Nushell => None,
         }
     }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    use pgmoor::settings::{Loader, Origin, Scalar};
+    Duration::read(text, &Origin::Default, &Loader::for_defaults())
 }

@@ -11,6 +11,7 @@ mod config;
 mod log;
 
 mod address;
+mod admin;
 
 mod command;
 
@@ -19,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::Cli;
+use crate::args::{Cli, Command};
 use crate::exit::Exit;
 use crate::output::{Failure, Format, Output};
 
@@ -33,6 +34,10 @@ fn main() -> ExitCode {
         return failure.exit.into();
     }
     let cli = Cli::parse_from(arguments);
+    if matches!(cli.command, Command::Keeper { .. }) {
+        // Before anything else: it must be the only thread, and it gets its work by standard input.
+        return pgmoor::bundled::keeper::main();
+    }
     cli.global.color.apply();
     let output = Output {
         format: cli.global.output,

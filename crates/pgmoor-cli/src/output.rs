@@ -120,8 +120,15 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
+/// "Connection refused (os error 111)" is "connection refused" to people.
 fn without_errno(text: &str) -> String {
-    text.split(" (os error").next().unwrap_or(text).to_owned()
+    let Some((text, _)) = text.split_once(" (os error") else {
+        return text.to_owned();
+    };
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| {
+        first.to_lowercase().chain(characters).collect()
+    })
 }
 
 /// Where a command prints.

@@ -106,3 +106,49 @@ fn the_version_is_json_when_asked_for() {
     assert_eq!(document["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(document["servers"]["newest"], 18);
 }
+
+#[test]
+fn waiting_for_a_gateway_that_does_not_come_ends_with_code_3_and_the_reason() {
+    let directory = tempfile::tempdir().expect("directory");
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .expect("a port")
+        .local_addr()
+        .expect("an address");
+    let mut command = pgmoor(&["wait", "--timeout", "300ms"]);
+    command
+        .current_dir(directory.path())
+        .env("PGMOOR_GATEWAY__LISTEN", closed.to_string())
+        .env("PGMOOR_GATEWAY__AUTH__USERS__APP__PASSWORD", "geheim");
+
+    let output = command.output().expect("runs");
+
+    assert_eq!(output.status.code(), Some(3));
+    let address = closed.to_string();
+    insta::assert_snapshot!(text(output.stderr).replace(&address, "ADDRESS"), @r"
+    error: postgres://app:***@ADDRESS/app cannot be used after 300ms
+    cause: cannot connect to ADDRESS: connection refused
+    hint: see the output of pgmoor up, or wait longer with --timeout
+    ");
+}
+
+#[test]
+fn the_status_of_no_gateway_ends_with_code_3() {
+    let directory = tempfile::tempdir().expect("directory");
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .expect("a port")
+        .local_addr()
+        .expect("an address");
+    let mut command = pgmoor(&["status"]);
+    command
+        .current_dir(directory.path())
+        .env("PGMOOR_GATEWAY__ADMIN", closed.to_string());
+
+    let output = command.output().expect("runs");
+
+    assert_eq!(output.status.code(), Some(3));
+    insta::assert_snapshot!(text(output.stderr).replace(&closed.to_string(), "ADDRESS"), @r"
+    error: no gateway answers at ADDRESS
+    cause: connection refused
+    hint: start it with pgmoor up, or name its configuration with --config
+    ");
+}

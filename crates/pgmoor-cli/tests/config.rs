@@ -207,6 +207,17 @@ gateway:
 }
 
 #[test]
+fn an_address_that_cannot_be_read_is_refused_without_its_password() {
+    let yaml = "databases:\n  app: { url: \"postgres://u:geheim@h/d?sslmode=foo\" }\n";
+
+    insta::assert_snapshot!(refusal(yaml), @r#"
+    error: pgmoor.yaml:2:15: cannot use the address of endpoint "app"
+    cause: parameter "sslmode" has the unknown value "foo"
+    hint: it is one of disable, allow, prefer, require, verify-ca, verify-full
+    "#);
+}
+
+#[test]
 fn a_key_that_stands_twice_is_refused_with_both_places() {
     insta::assert_snapshot!(refusal("log: {}\ngateway: {}\nlog: {}\n"), @r#"
     error: pgmoor.yaml:3:1: the key "log" stands twice

@@ -4,8 +4,8 @@ use pgmoor::settings::Value;
 use serde_json::{Map, json};
 
 use crate::args::{Config, Global};
-use crate::config::load::{Loaded, Source};
-use crate::config::{pages, show};
+use crate::config::load::{Loaded, Source, Surroundings};
+use crate::config::{address, pages, show};
 use crate::exit::Exit;
 use crate::output::{Failure, Format, Output, SCHEMA};
 
@@ -28,7 +28,25 @@ fn name(source: &Source) -> String {
     }
 }
 
+/// How addresses were understood where that was not literally.
+fn notes(loaded: &Loaded) -> Vec<String> {
+    let environment = address::environment(&Surroundings::of_process());
+    let endpoints = loaded.settings.endpoints.iter();
+    endpoints
+        .filter_map(|(name, endpoint)| {
+            Some((name, address::address(endpoint, &environment).ok()??))
+        })
+        .flat_map(|(name, address)| {
+            let notices = address.notices().iter();
+            notices
+                .map(|notice| format!("endpoint {name}: {}", notice.as_str()))
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
 fn check(loaded: &Loaded, output: Output) {
+    let notes = notes(loaded);
     let databases: Vec<_> = loaded
         .settings
         .databases
@@ -46,12 +64,15 @@ fn check(loaded: &Loaded, output: Output) {
                 .iter()
                 .map(|(name, endpoint)| ((*name).to_owned(), json!({ "endpoint": endpoint })))
                 .collect();
-            output.json(&json!({ "schema": SCHEMA, "ok": true, "source": name(&loaded.source), "databases": databases }));
+            output.json(&json!({ "schema": SCHEMA, "ok": true, "source": name(&loaded.source), "databases": databases, "notes": notes }));
         }
         Format::Text => {
             let mut text = format!("ok: {} is in order\n", name(&loaded.source));
             for (name, endpoint) in databases {
                 text.push_str(&format!("  database {name}: endpoint {endpoint}\n"));
+            }
+            for note in notes {
+                text.push_str(&format!("  note: {note}\n"));
             }
             output.data(&text);
         }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use pgmoor::settings::{Loader, Node, Origin, Place, Problem, Problems, Value, overlay, plain};
 
 use super::settings::{Settings, check_names, note_inline_endpoints};
-use super::yaml;
+use super::{address, yaml};
+use crate::output::chain;
 
 /// The file that is used when none is named.
 pub(crate) const DEFAULT_FILE: &str = "pgmoor.yaml";
@@ -145,8 +146,37 @@ fn load_tree(
     check_names(tree, &mut loader);
     if let Some(settings) = &mut settings {
         settings.complete(tree, &mut loader);
+        check_addresses(settings, tree, surroundings, &mut loader);
     }
     loader.finish(settings)
+}
+
+/// Reports addresses that cannot be read; they are read as they will be when they are used.
+fn check_addresses(
+    settings: &Settings,
+    tree: &Node,
+    surroundings: &Surroundings,
+    loader: &mut Loader<'_>,
+) {
+    let environment = address::environment(surroundings);
+    for (name, endpoint) in &settings.endpoints {
+        let Err(error) = address::address(endpoint, &environment) else {
+            continue;
+        };
+        let place = ["endpoints", "databases"]
+            .iter()
+            .find_map(|section| tree.at(&[section, name, "url"]));
+        let origin = place.map_or(&tree.origin, |node| &node.origin);
+        let problem = Problem::new(
+            origin,
+            format!("cannot use the address of endpoint \"{name}\""),
+        )
+        .cause(chain(&error));
+        loader.report(match error.hint() {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        });
+    }
 }
 
 fn find(named: Option<&Path>, surroundings: &Surroundings) -> Source {

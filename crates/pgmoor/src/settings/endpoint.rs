@@ -10,7 +10,6 @@ use pgmoor_wire::Secret;
 use super::loader::{Loader, Place};
 use super::node::Node;
 use super::problem::Problem;
-use super::scalar::Timeout;
 use super::secret::{ConnectionText, SecretFile};
 
 /// The endpoints by name.
@@ -83,7 +82,7 @@ crate::settings! {
         /// How long it may take to start; recovery after a crash counts.
         start_timeout: Duration = "5m", range "1s..=1d", since "0.1";
         /// How long it may take to stop cleanly before it is stopped at once.
-        stop_timeout: Timeout = "30s", range "1s..=1h", since "0.1";
+        stop_timeout: Duration = "1m", range "1s..=1h", since "0.1";
     }
 }
 
