@@ -18,6 +18,8 @@ pub(super) enum Rule {
     Words(&'static str, &'static [(&'static str, &'static str)]),
     /// As `Words`, but an explicit value of that libpq name wins.
     Default(&'static str, &'static [(&'static str, &'static str)]),
+    /// How the certificate is checked, in `sslmode`'s words; joined with `sslmode` at the end.
+    Certificate(&'static [(&'static str, &'static str)]),
     /// A server setting with the same value.
     Setting(&'static str),
     /// A server setting whose value is an identifier and gets quoted.
@@ -39,7 +41,9 @@ const fn foreign(from: &'static str, name: &'static str, rule: Rule) -> Foreign 
     Foreign { name, from, rule }
 }
 
-use Rule::{Default as Weak, Identifier, Ignore, Millis, Refuse, Rename, Setting, Words};
+use Rule::{
+    Certificate, Default as Weak, Identifier, Ignore, Millis, Refuse, Rename, Setting, Words,
+};
 
 const POOL: Rule = Ignore("sizes the client's own pool");
 const PREPARED: Rule = Ignore("concerns the client's prepared statements");
@@ -124,7 +128,7 @@ const TABLE: &[Foreign] = &[
     foreign("JDBC", "requireAuth", Rename("require_auth")),
     foreign("JDBC", "gssEncMode", Rename("gssencmode")),
     foreign("JDBC", "kerberosServerName", Rename("krbsrvname")),
-    foreign("JDBC", "sslfactory", Words("sslmode", &[
+    foreign("JDBC", "sslfactory", Certificate(&[
         ("org.postgresql.ssl.NonValidatingFactory", "no-verify"), ("org.postgresql.ssl.LibPQFactory", ""),
         ("org.postgresql.ssl.DefaultJavaSSLFactory", "verify-full"),
     ])),
@@ -167,7 +171,7 @@ const TABLE: &[Foreign] = &[
     foreign("Prisma", "max_idle_connection_lifetime", POOL),
     foreign("Prisma", "pgbouncer", PREPARED),
     foreign("Prisma", "statement_cache_size", PREPARED),
-    foreign("Prisma", "sslaccept", Words("sslmode", &[
+    foreign("Prisma", "sslaccept", Certificate(&[
         ("strict", "verify-full"), ("accept_invalid_certs", "no-verify"), ("accept_invalid_hostnames", "verify-ca"),
     ])),
     foreign("Prisma", "sslidentity", Refuse(IDENTITY)),
@@ -268,7 +272,7 @@ const NPGSQL: &[Foreign] = &[
     foreign("Npgsql", "sslkey", Rename("sslkey")),
     foreign("Npgsql", "sslpassword", Rename("sslpassword")),
     foreign("Npgsql", "rootcertificate", Rename("sslrootcert")),
-    foreign("Npgsql", "trustservercertificate", Words("sslmode", &[("true", "no-verify"), ("false", "")])),
+    foreign("Npgsql", "trustservercertificate", Certificate(&[("true", "no-verify"), ("false", "")])),
     foreign("Npgsql", "checkcertificaterevocation", Words("sslcrl", &[("false", "")])),
     foreign("Npgsql", "channelbinding", Words("channel_binding", &[("disable", "disable"), ("prefer", "prefer"), ("require", "require")])),
     foreign("Npgsql", "requireauth", Rename("require_auth")),

@@ -52,6 +52,8 @@ pub mod passfile;
 
 mod connection_string;
 
+mod translate;
+
 mod resolve_hosts;
 
 mod resolve;

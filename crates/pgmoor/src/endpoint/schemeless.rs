@@ -77,6 +77,7 @@ pub(super) fn push_address(
         "dbname",
         decode(path.strip_prefix('/').unwrap_or(path), "database name")?,
     );
+    let quotable = uri::is_only_query(query, user_info, &ports);
     for item in query.split('&').filter(|item| !item.is_empty()) {
         let (name, value) = item.split_once('=').unwrap_or((item, ""));
         let blank = |text: &str| {
@@ -88,7 +89,7 @@ pub(super) fn push_address(
         };
         let name = decode(&blank(name), "name of a query parameter")?;
         let value = decode(&blank(value), "value of a query parameter")?;
-        raw.push_query(name, Secret::new(value), !query.contains('@'));
+        raw.push_query(name, Secret::new(value), quotable);
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Server settings that a session may change, PostgreSQL 12 to 18: what a startup message can carry.
 
-/// Finds the server's spelling of a setting; names with a dot are custom settings.
+/// Finds the server's spelling of a setting; names with a dot are custom settings, but for `_pq_.`, whose
+/// names are options of the protocol.
 pub(super) fn find(name: &str) -> Option<&str> {
     let known = SETTINGS
         .iter()
@@ -16,7 +17,7 @@ fn is_custom(name: &str) -> bool {
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '$'))
     };
-    name.contains('.') && name.split('.').all(is_identifier)
+    name.contains('.') && !name.starts_with("_pq_.") && name.split('.').all(is_identifier)
 }
 
 /// From the servers' own lists (`postgres --describe-config`), contexts user and superuser.

@@ -46,7 +46,7 @@ pub(super) fn parse(rest: &str) -> Result<Raw, EndpointError> {
         push_unless_empty(&mut raw, "dbname", decode(path, "database name")?);
     }
     if let Some(query) = pieces.query {
-        let quotable = !query.contains('@');
+        let quotable = is_only_query(query, pieces.user_info, &ports);
         push_query(&mut raw, query, quotable)?;
     }
     Ok(raw)
@@ -152,6 +152,13 @@ pub(super) fn push_user_info(
     push_unless_empty(raw, "user", decode(user, "user")?);
     push_unless_empty(raw, "password", decode(password, "password")?);
     Ok(())
+}
+
+/// Whether what stands behind the `?` can be nothing but parameters: not the rest of a password that a raw
+/// `?` cut, which has its `@` behind, or lost it and stands where a port should.
+pub(super) fn is_only_query(query: &str, user_info: Option<&str>, ports: &str) -> bool {
+    let is_port_list = ports.chars().all(|c| c.is_ascii_digit() || c == ',');
+    !query.contains('@') && (user_info.is_some() || is_port_list)
 }
 
 pub(super) fn push_unless_empty(raw: &mut Raw, name: &str, value: String) {

@@ -148,7 +148,7 @@ fn npgsql_strings_have_semicolons_and_their_own_names() {
         ),
         ("Host=h;Password=\"a\"\"b\"", "postgresql://:a%22b@h:5432"),
         (
-            "host=h;database=d;Trust Server Certificate=true;SSL Mode=VerifyFull",
+            "host=h;database=d;Trust Server Certificate=false;SSL Mode=VerifyFull",
             "postgresql://h:5432/d?sslmode=verify-full",
         ),
         (
@@ -208,6 +208,69 @@ fn names_of_other_drivers_are_translated() {
         ),
         ("pgsql://u@h/d", "postgresql://u@h:5432/d"),
     ]);
+}
+
+#[test]
+fn what_a_driver_says_of_the_certificate_never_weakens_a_mode_that_verifies() {
+    let conflict = |name: &str| {
+        format!(
+            "error: sslmode=verify-full verifies the certificate, and parameter \"{name}\" asks not to"
+        )
+    };
+    let npgsql = conflict("Trust Server Certificate");
+    let prisma = conflict("sslaccept");
+    assert_table(&[
+        (
+            "Host=h;Trust Server Certificate=true;SSL Mode=VerifyFull",
+            &npgsql,
+        ),
+        (
+            "Host=h;SSL Mode=VerifyFull;Trust Server Certificate=true",
+            &npgsql,
+        ),
+        (
+            "Host=h;SSL Mode=Require;Trust Server Certificate=true",
+            "postgresql://h:5432?sslmode=no-verify",
+        ),
+        (
+            "postgres://h/d?sslmode=verify-full&sslaccept=accept_invalid_certs",
+            &prisma,
+        ),
+        (
+            "postgres://h/d?sslaccept=accept_invalid_certs",
+            "postgresql://h:5432/d?sslmode=no-verify",
+        ),
+        (
+            "postgres://h/d?sslaccept=strict&sslmode=require",
+            "postgresql://h:5432/d?sslmode=verify-full",
+        ),
+        (
+            "postgres://h/d?sslmode=disable&sslaccept=strict",
+            "postgresql://h:5432/d?sslmode=disable",
+        ),
+        (
+            "jdbc:postgresql://h/d?ssl=true&sslfactory=org.postgresql.ssl.NonValidatingFactory",
+            "postgresql://h:5432/d?sslmode=no-verify",
+        ),
+    ]);
+}
+
+#[test]
+fn no_setting_can_pose_as_a_part_of_the_login_or_the_protocol() {
+    for name in [
+        "options[user]",
+        "options[database]",
+        "_pq_.command",
+        "options[_pq_.command]",
+        "options[]",
+    ] {
+        let error = Endpoint::parse(&format!("postgres://h/d?{name}=x"))
+            .expect_err("it is no server setting");
+        assert!(
+            error.to_string().starts_with("unknown parameter"),
+            "{error}"
+        );
+    }
 }
 
 #[test]
