@@ -54,6 +54,22 @@ proptest! {
 }
 
 #[test]
+fn a_password_without_its_host_is_not_quoted() {
+    for address in [
+        "postgres://u:qzx7",
+        "u:qzx7",
+        "postgres://u:qzx7?qzx7=1",
+        "u:qzx7?qzx7=1",
+        "postgres://u:1,qzx7:qzx7",
+    ] {
+        let error = Endpoint::parse(address)
+            .expect_err("there is no host")
+            .to_string();
+        assert!(!error.contains("qzx7"), "{address}\n{error}");
+    }
+}
+
+#[test]
 fn a_password_that_slipped_into_another_value_is_not_quoted() {
     let names = [
         "sslmode",
