@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::error::{ErrorKind, Side};
+
 use super::archive::ArchiveError;
 use super::discover::{Installation, Looked};
 
@@ -154,6 +156,40 @@ impl BundledError {
         move |source| Self::File { act, path, source }
     }
 
+    /// What kind of error it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Server { .. } | Self::Keeper { .. } | Self::Roles { .. } => ErrorKind::Server,
+            Self::Timeout { .. } => ErrorKind::Timeout,
+            Self::NoServer { .. }
+            | Self::UnusableServer { .. }
+            | Self::Unpack { .. }
+            | Self::OtherMajor { .. }
+            | Self::NotACluster { .. }
+            | Self::ForeignOwner { .. }
+            | Self::InTheWay { .. }
+            | Self::Unreachable { .. }
+            | Self::NoUser(_)
+            | Self::File { .. }
+            | Self::Program { .. }
+            | Self::Initdb { .. } => ErrorKind::Configuration,
+        }
+    }
+
+    /// On whose side the cause lies: the server's when it was started, else here.
+    pub fn side(&self) -> Side {
+        if self.kind() == ErrorKind::Server {
+            Side::Server
+        } else {
+            Side::Here
+        }
+    }
+
+    /// Whether the same start may succeed a little later, with nothing changed.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Timeout { .. } | Self::Keeper { .. })
+    }
+
     /// What a person can do about it.
     pub fn hint(&self) -> String {
         match self {
@@ -178,8 +214,7 @@ impl BundledError {
                     .to_owned()
             }
             Self::ForeignOwner { path, expected, .. } => format!(
-                "start pgmoor as the directory's owner, set \"os_user\", or hand it over with: \
-                 chown -R {expected} '{}'",
+                "start pgmoor as the directory's owner, or hand it over with: chown -R {expected} '{}'",
                 path.display()
             ),
             Self::InTheWay { path, .. } => {

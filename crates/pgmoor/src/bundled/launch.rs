@@ -22,6 +22,7 @@ use super::settings::BundledSettings;
 use super::{Progress, child};
 
 const LOCK_POLL: Duration = Duration::from_millis(50);
+const LONG: Duration = Duration::from_hours(24 * 365);
 
 /// A connection to the keeper.
 pub(crate) struct Control {
@@ -262,7 +263,8 @@ fn plan(
     account: &Account,
     server: &Installation,
 ) -> Plan {
-    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    // "No limit" is a limit too, so that nothing overflows.
+    let millis = |time: Duration| u64::try_from(time.min(LONG).as_millis()).unwrap_or(u64::MAX);
     let os_user = super::account::name_of(account.uid);
     Plan {
         data_dir: layout.data_dir.clone(),

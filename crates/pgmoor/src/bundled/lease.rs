@@ -9,6 +9,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
+use crate::endpoint::{Endpoint, Host};
+
 use super::conf::SUPERUSER;
 use super::error::BundledError;
 use super::launch::{self, Control, Opened};
@@ -43,6 +45,23 @@ impl BundledAddress {
     /// the process runs as the server's user or as root.
     pub fn superuser(&self) -> &'static str {
         SUPERUSER
+    }
+
+    /// The application's database, as the application's role.
+    pub fn endpoint(&self) -> Endpoint {
+        let mut endpoint = Endpoint::new(Host::socket(&self.socket_dir, self.port));
+        endpoint.user = Some(self.role.clone());
+        endpoint.password = Some(self.password.clone());
+        endpoint.dbname = Some(self.database.clone());
+        endpoint
+    }
+
+    /// The application's database, as the [`superuser`](Self::superuser).
+    pub fn superuser_endpoint(&self) -> Endpoint {
+        let mut endpoint = self.endpoint();
+        endpoint.user = Some(SUPERUSER.to_owned());
+        endpoint.password = None;
+        endpoint
     }
 
     /// The socket itself.

@@ -1,8 +1,11 @@
 //! What a caller decides about its bundled server; nothing here is read from the environment.
 
 use std::ffi::OsString;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use crate::settings;
 
 /// Settings of one bundled server.
 #[derive(Debug, Clone)]
@@ -40,6 +43,23 @@ pub struct BundledSettings {
 }
 
 impl BundledSettings {
+    /// Settings as the configuration file has them.
+    ///
+    /// What it does not say keeps its default: see [`BundledSettings::new`].
+    pub fn configured(
+        config: &settings::BundledSettings,
+        state_dir: impl Into<PathBuf>,
+        keeper: KeeperCommand,
+    ) -> Self {
+        Self {
+            binaries: config.binaries.clone(),
+            port: config.port.map(NonZeroU16::get),
+            start_timeout: config.start_timeout,
+            stop_timeout: config.stop_timeout.get().unwrap_or(Duration::MAX),
+            ..Self::new(&config.data_dir, state_dir, keeper)
+        }
+    }
+
     /// Settings with defaults for a server in `data_dir`.
     pub fn new(
         data_dir: impl Into<PathBuf>,
@@ -59,8 +79,8 @@ impl BundledSettings {
             max_connections: 100,
             keeper,
             linger: Duration::from_secs(2),
-            start_timeout: Duration::from_secs(120),
-            stop_timeout: Duration::from_secs(60),
+            start_timeout: Duration::from_secs(300),
+            stop_timeout: Duration::from_secs(30),
         }
     }
 }

@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::io::Write;
+use std::sync::Arc;
 
 use pgmoor::bundled::{Progress, ServerState, Status, StopOutcome, status};
+use pgmoor::connector::{Connector, Login};
+use pgmoor::credential::{NoCredential, PasswordProvider};
 use rustix::process::Signal;
 
 use super::support::{Place, ask, is_alive, login, login_as, server_pid, signal, wait_for};
@@ -36,6 +39,35 @@ async fn a_new_server_has_role_and_database_and_is_ready_to_be_moved() {
         .batch_execute("CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn the_connector_logs_in_as_application_and_as_superuser() {
+    let place = Place::new();
+    let lease = place.start().await;
+    let address = lease.address();
+    let password = Arc::new(PasswordProvider::new(address.password.clone()));
+    let deadline = || std::time::Instant::now() + std::time::Duration::from_secs(20);
+
+    let application = Connector::new(address.endpoint(), password).unwrap();
+    let superuser = Connector::new(address.superuser_endpoint(), Arc::new(NoCredential)).unwrap();
+
+    for connector in [application, superuser] {
+        let connection = connector
+            .connect(Login::Endpoint, None, &[], deadline())
+            .await
+            .unwrap();
+        let is_super = connection
+            .parameters
+            .iter()
+            .find(|(name, _)| name == "is_superuser");
+        let expected = if connector.user() == "pgmoor" {
+            "on"
+        } else {
+            "off"
+        };
+        assert_eq!(is_super.map(|(_, value)| value.as_str()), Some(expected));
+    }
 }
 
 #[tokio::test]
