@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use rustix::process::{Pid, test_kill_process};
-use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
+use sysinfo::{Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
 
 pub(crate) const FILE: &str = "postmaster.pid";
 
@@ -61,15 +61,37 @@ impl PidFile {
             .without_tasks();
         system.refresh_processes_specifics(ProcessesToUpdate::Some(&[id]), true, wanted);
         let process = system.process(id)?;
-        let runs_postgres = process.name().to_string_lossy().starts_with("postgres")
-            || process.exe().is_some_and(|exe| exe.ends_with("postgres"));
         // A server works in its data directory. Where the system does not tell, the name decides.
         let here = process
             .cwd()
             .is_none_or(|cwd| cwd.as_os_str().is_empty() || cwd == data_dir);
-        let dead = process.status() == sysinfo::ProcessStatus::Zombie;
-        (runs_postgres && here && !dead).then_some(pid)
+        (runs_postgres(process) && here).then_some(pid)
     }
+}
+
+/// Every process of a server of `data_dir`: while no server is meant to run, those that a killed
+/// one left behind. They hold its shared memory, and the next server would not start.
+pub(crate) fn processes(data_dir: &Path) -> Vec<Pid> {
+    let Ok(mut system) = System::new() else {
+        return Vec::new();
+    };
+    let wanted = ProcessRefreshKind::nothing()
+        .with_cwd(UpdateKind::Always)
+        .with_exe(UpdateKind::Always)
+        .without_tasks();
+    system.refresh_processes_specifics(ProcessesToUpdate::All, true, wanted);
+    system
+        .processes()
+        .values()
+        .filter(|process| runs_postgres(process) && process.cwd() == Some(data_dir))
+        .filter_map(|process| Pid::from_raw(process.pid().as_u32().cast_signed()))
+        .collect()
+}
+
+fn runs_postgres(process: &Process) -> bool {
+    let by_name = process.name().to_string_lossy().starts_with("postgres");
+    let by_file = process.exe().is_some_and(|exe| exe.ends_with("postgres"));
+    (by_name || by_file) && process.status() != ProcessStatus::Zombie
 }
 
 #[cfg(test)]

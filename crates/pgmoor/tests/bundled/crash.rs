@@ -52,6 +52,67 @@ async fn a_killed_server_is_started_again_with_all_committed_rows() {
 }
 
 #[tokio::test]
+async fn every_acknowledged_row_is_there_after_the_server_was_killed_in_the_middle() {
+    let place = Place::new();
+    let lease = place.start().await;
+    let client = login(lease.address()).await;
+    client
+        .batch_execute("CREATE TABLE ledger (n int)")
+        .await
+        .unwrap();
+    let (tell, mut acknowledged) = tokio::sync::watch::channel(0);
+    let writer = tokio::spawn(async move {
+        for n in 1.. {
+            if client
+                .execute("INSERT INTO ledger VALUES ($1)", &[&n])
+                .await
+                .is_err()
+            {
+                return;
+            }
+            tell.send_replace(n);
+        }
+    });
+    let server = server_pid(&lease);
+
+    acknowledged.wait_for(|rows| *rows >= 200).await.unwrap();
+    signal(server, Signal::KILL);
+    writer.await.unwrap();
+
+    ready_again(&lease, server).await;
+    let client = login(lease.address()).await;
+    let rows: i64 = ask(&client, "SELECT count(*)::text FROM ledger")
+        .await
+        .parse()
+        .unwrap();
+    let acknowledged = i64::from(*acknowledged.borrow());
+    assert!(
+        rows == acknowledged || rows == acknowledged + 1,
+        "{rows} of {acknowledged}"
+    );
+}
+
+#[tokio::test]
+async fn a_session_that_does_not_notice_its_servers_death_does_not_stop_the_next_server() {
+    let place = Place::new();
+    let lease = place.start().await;
+    let (busy, client) = (login(lease.address()).await, login(lease.address()).await);
+    let busy =
+        tokio::spawn(async move { busy.batch_execute("DO 'BEGIN LOOP END LOOP; END'").await });
+    let running =
+        "SELECT count(*)::text FROM pg_stat_activity WHERE query LIKE 'DO%' AND state = 'active'";
+    while ask(&client, running).await != "1" {
+        tokio::task::yield_now().await;
+    }
+    let server = server_pid(&lease);
+
+    signal(server, Signal::KILL);
+
+    ready_again(&lease, server).await;
+    assert!(busy.await.unwrap().is_err());
+}
+
+#[tokio::test]
 async fn a_server_shut_down_behind_our_back_is_started_again() {
     let place = Place::new();
     let lease = place.start().await;

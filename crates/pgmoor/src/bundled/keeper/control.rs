@@ -169,6 +169,7 @@ impl Keeper {
                 match Server::start(&self.plan, &self.log, &self.events.0).await {
                     Ok(server) => self.server = Some(server),
                     Err(error) => {
+                        self.server = None;
                         let why = format!("cannot start the server: {error}");
                         let _ = self.events.0.send(Event::NotStarted { why });
                     }
@@ -242,7 +243,6 @@ async fn serve(
 ) -> io::Result<()> {
     let (from, mut to) = stream.into_split();
     let mut from = BufReader::new(from);
-    let gone = |_| io::Error::other("the keeper ends");
     let first = if is_first_lease {
         Some(Request::Lease)
     } else {
@@ -254,11 +254,11 @@ async fn serve(
         Some(Request::Release) | None => return Ok(()),
     };
     if lease && !is_first_lease {
-        asks.send(Ask::Open).map_err(gone2)?;
+        asks.send(Ask::Open).map_err(io::Error::other)?;
     }
     let mut guard = LeaseGuard(lease.then(|| asks.clone()));
     let (reply, hello) = oneshot::channel();
-    asks.send(Ask::Hello(reply)).map_err(gone2)?;
+    asks.send(Ask::Hello(reply)).map_err(io::Error::other)?;
     // A keeper that cannot set up answers no question, but has a last state to tell.
     if let Ok(hello) = hello.await {
         send(&mut to, &Report::Hello(hello)).await?;
@@ -277,7 +277,7 @@ async fn serve(
     loop {
         tokio::select! {
             changed = state.changed() => {
-                changed.map_err(gone)?;
+                changed.map_err(io::Error::other)?;
                 let now = state.borrow_and_update().clone();
                 send(&mut to, &Report::State(now.clone())).await?;
                 if matches!(now, ServerState::Stopped { .. }) {
@@ -294,7 +294,7 @@ async fn serve(
     drop(reader);
     guard.0 = None;
     let (reply, others) = oneshot::channel();
-    asks.send(Ask::Release(reply)).map_err(gone2)?;
+    asks.send(Ask::Release(reply)).map_err(io::Error::other)?;
     let others = others.await.unwrap_or(0);
     if others > 0 {
         return send(&mut to, &Report::Kept { leases: others }).await;
@@ -305,12 +305,8 @@ async fn serve(
         if matches!(now, ServerState::Stopped { .. }) {
             return Ok(());
         }
-        state.changed().await.map_err(gone)?;
+        state.changed().await.map_err(io::Error::other)?;
     }
-}
-
-fn gone2(_: mpsc::error::SendError<Ask>) -> io::Error {
-    io::Error::other("the keeper ends")
 }
 
 /// However a lease's connection ends, the lease is over.

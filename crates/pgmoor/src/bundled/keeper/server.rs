@@ -19,6 +19,8 @@ use super::machine::{Event, Shutdown};
 
 /// How often the server's own record is read while it starts.
 const POLL: Duration = Duration::from_millis(15);
+/// How long killed processes may take to end.
+const STRAGGLERS: Duration = Duration::from_secs(10);
 /// How long the last words of a server that ended are waited for; its children may hold the pipe.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -67,6 +69,28 @@ async fn stop_orphan(file: &PidFile, pid: Pid, plan: &Plan) -> io::Result<()> {
     )))
 }
 
+/// Ends what a killed server left: a session that computes does not notice that its server died.
+async fn end_stragglers(plan: &Plan, log: &Log) -> io::Result<()> {
+    let deadline = Instant::now() + STRAGGLERS;
+    loop {
+        let left = pidfile::processes(&plan.data_dir);
+        if left.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            let message = "processes of a killed server do not end";
+            return Err(io::Error::other(message));
+        }
+        for pid in left {
+            // Without their server they can only do harm; what was committed is in the log.
+            let number = pid.as_raw_nonzero();
+            log.line(format!("pgmoor: ending the process {number} of a killed server").as_bytes());
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
 fn remove(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -91,6 +115,7 @@ impl Server {
                 write_private(&path, content.as_bytes())?;
             }
         }
+        end_stragglers(plan, log).await?;
         log.forget();
         let mut child = spawn(plan).await?;
         let number = child
