@@ -192,3 +192,59 @@ fn begun(scram: &mut Option<ClientExchange>) -> Result<&mut ClientExchange, Fail
         Failure::new("cannot log in").because("the server goes on with SCRAM before it began")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use pgmoor_testkit::{Ca, Postgres, client_config};
+
+    use super::*;
+
+    #[test]
+    fn a_session_logs_in_by_scram_over_tcp_tls_and_unix_sockets() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("start a runtime");
+        let ca = Ca::default();
+        let postgres = runtime.block_on(Postgres::builder().tls(&ca).start());
+        let tls = client_config(&ca, None);
+        let tcp = Address {
+            host: "127.0.0.1".into(),
+            port: postgres.port(),
+            user: "app".into(),
+            password: postgres.app_password().into(),
+            database: "app".into(),
+            tls: false,
+        };
+        let socket = postgres.socket_dir().display().to_string();
+
+        for address in [
+            Address {
+                tls: true,
+                ..tcp.clone()
+            },
+            Address {
+                host: socket,
+                ..tcp.clone()
+            },
+            tcp.clone(),
+        ] {
+            let mut session = Session::open(&address, &tls).expect("it logs in");
+            let copy = "copy (select generate_series(1, 20000)) to stdout";
+            let received = session.query(copy).expect("it copies");
+            assert!(received > 20_000 * 6, "{received}");
+        }
+
+        let wrong = Address {
+            password: "wrong".into(),
+            ..tcp
+        };
+        let failure = Session::open(&wrong, &tls).err().expect("it is refused");
+        assert!(
+            failure
+                .to_string()
+                .contains("password authentication failed"),
+            "{failure}"
+        );
+    }
+}

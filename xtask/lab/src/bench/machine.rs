@@ -19,6 +19,8 @@ pub(crate) struct Machine {
     pub(crate) system: String,
     pub(crate) kernel: String,
     pub(crate) open_files: u64,
+    /// Of the minute before.
+    pub(crate) load: f64,
     pub(crate) postgres: String,
     pub(crate) pgbouncer: String,
     pub(crate) pgmoor: String,
@@ -38,6 +40,7 @@ impl Machine {
             system: field_of("/etc/os-release", "PRETTY_NAME", '=').unwrap_or_else(unknown),
             kernel: first_line(Command::new("uname").arg("-sr")).unwrap_or_else(unknown),
             open_files,
+            load: load().unwrap_or_default(),
             postgres: version(&psql),
             pgbouncer: version(&programs.pgbouncer),
             pgmoor: version(&programs.pgmoor),
@@ -82,6 +85,11 @@ fn field_of(path: &str, name: &str, separator: char) -> Option<String> {
         let (key, value) = line.split_once(separator)?;
         (key.trim() == name).then(|| value.trim().trim_matches('"').to_owned())
     })
+}
+
+fn load() -> Option<f64> {
+    let averages = fs::read_to_string("/proc/loadavg").ok()?;
+    averages.split(' ').next()?.parse().ok()
 }
 
 /// From `24639384 kB`, rounded.

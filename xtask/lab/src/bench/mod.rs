@@ -84,6 +84,12 @@ pub(crate) fn run(benchmark: &Benchmark) -> Result<(), Failure> {
     let open_files = raise_open_files()?;
     let machine = Machine::look(&programs, open_files)?;
     anstream::eprintln!("bench: {machine}");
+    if machine.load > QUIET {
+        let load = machine.load;
+        anstream::eprintln!(
+            "bench: the machine is busy (load {load}): expect noise, above all in p99"
+        );
+    }
     let world = World::start()?;
     let plan = rounds::Plan {
         subjects: &options.subjects,
@@ -93,14 +99,8 @@ pub(crate) fn run(benchmark: &Benchmark) -> Result<(), Failure> {
     };
     let mut report = Report::new(machine, options.rounds, options.seconds);
     for row in rows {
-        // A row that cannot be measured is said so, and does not take the others with it.
-        match rounds::measure(&world, &plan, row) {
-            Ok(results) => report.add(row, results),
-            Err(failure) => {
-                anstream::eprintln!("{failure}");
-                report.fail(row.name);
-            }
-        }
+        let outcome = rounds::measure(&world, &plan, row);
+        report.add(row, outcome);
         if let Some(path) = &options.json {
             report.write_json(path)?;
         }
@@ -153,6 +153,9 @@ fn chosen(only: &[String]) -> Result<Vec<&'static Row>, Failure> {
     }
     Ok(rows)
 }
+
+/// The load of a machine that does nothing else.
+const QUIET: f64 = 0.5;
 
 /// Lets us, and the gates that we start, have as many connections as the system allows.
 fn raise_open_files() -> Result<u64, Failure> {

@@ -47,23 +47,30 @@ pub(crate) struct Sample {
 /// All samples of a row.
 pub(crate) type Samples = BTreeMap<Subject, Vec<Sample>>;
 
-/// Measures a row in `plan.rounds` rounds.
-pub(crate) fn measure(world: &World, plan: &Plan<'_>, row: &Row) -> Result<Samples, Failure> {
-    let subjects: Vec<Subject> = plan
-        .subjects
-        .iter()
-        .copied()
-        .filter(|subject| can_do(plan.programs, *subject, row))
-        .collect();
+/// What a row gave, and who could not be measured.
+pub(crate) struct Outcome {
+    pub(crate) samples: Samples,
+    pub(crate) failed: Vec<Subject>,
+}
+
+/// Measures a row in `plan.rounds` rounds. Who fails once is left out from then on, and does not
+/// take the others with it.
+pub(crate) fn measure(world: &World, plan: &Plan<'_>, row: &Row) -> Outcome {
+    let can_do = |subject: &Subject| can_do(plan.programs, *subject, row);
+    let mut subjects: Vec<Subject> = plan.subjects.iter().copied().filter(can_do).collect();
+    let mut outcome = Outcome {
+        samples: Samples::new(),
+        failed: Vec::new(),
+    };
     let mut gates = BTreeMap::new();
     if !row.is_idle() {
-        for subject in &subjects {
-            let gate = Gate::start(world, plan.programs, *subject, row.way)?;
-            gates.insert(*subject, gate);
-        }
+        subjects.retain(|subject| {
+            let gate = Gate::start(world, plan.programs, *subject, row.way);
+            let gate = outcome.check(row, *subject, gate);
+            gate.is_some_and(|gate| gates.insert(*subject, gate).is_none())
+        });
     }
 
-    let mut samples = Samples::new();
     let rounds = if row.is_idle() {
         plan.rounds.min(IDLE_ROUNDS)
     } else {
@@ -72,19 +79,32 @@ pub(crate) fn measure(world: &World, plan: &Plan<'_>, row: &Row) -> Result<Sampl
     for round in 0..rounds as usize {
         for turn in 0..subjects.len() {
             let subject = subjects[(round + turn) % subjects.len()];
+            if outcome.failed.contains(&subject) {
+                continue;
+            }
             let gate = gates.get(&subject).and_then(Option::as_ref);
-            let sample = sample(world, plan, row, subject, gate)?;
-            anstream::eprintln!(
-                "bench: {} {}/{} {}: {sample}",
-                row.name,
-                round + 1,
-                rounds,
-                subject.name()
-            );
-            samples.entry(subject).or_default().push(sample);
+            let sample = sample(world, plan, row, subject, gate);
+            if let Some(sample) = outcome.check(row, subject, sample) {
+                let (name, round) = (subject.name(), round + 1);
+                anstream::eprintln!("bench: {} {round}/{rounds} {name}: {sample}", row.name);
+                outcome.samples.entry(subject).or_default().push(sample);
+            }
         }
     }
-    Ok(samples)
+    outcome
+}
+
+impl Outcome {
+    /// Says a failure, and remembers whose it was.
+    fn check<T>(&mut self, row: &Row, subject: Subject, result: Result<T, Failure>) -> Option<T> {
+        result
+            .inspect_err(|failure| {
+                anstream::eprintln!("bench: {} {}: {failure}", row.name, subject.name());
+                self.failed.push(subject);
+                self.samples.remove(&subject);
+            })
+            .ok()
+    }
 }
 
 fn can_do(programs: &Programs, subject: Subject, row: &Row) -> bool {

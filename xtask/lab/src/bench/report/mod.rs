@@ -13,7 +13,7 @@ use serde::Serialize;
 use xtask::failure::{Context, Failure};
 
 use super::machine::Machine;
-use super::rounds::{Sample, Samples};
+use super::rounds::{Outcome, Sample, Samples};
 use super::rows::Row;
 use crate::figures::median;
 use crate::gates::Subject;
@@ -24,7 +24,7 @@ pub(crate) struct Report {
     rounds: u32,
     seconds: u32,
     measured: Vec<Measured>,
-    failed: Vec<&'static str>,
+    failed: Vec<String>,
 }
 
 /// A row with its figures.
@@ -48,7 +48,10 @@ impl Report {
         }
     }
 
-    pub(crate) fn add(&mut self, row: &'static Row, samples: Samples) {
+    pub(crate) fn add(&mut self, row: &'static Row, outcome: Outcome) {
+        let Outcome { samples, failed } = outcome;
+        let name = |subject: Subject| format!("{} with {}", row.name, subject.name());
+        self.failed.extend(failed.into_iter().map(name));
         let medians = samples
             .iter()
             .map(|(subject, samples)| (*subject, medians(samples)))
@@ -58,10 +61,6 @@ impl Report {
             samples,
             medians,
         });
-    }
-
-    pub(crate) fn fail(&mut self, row: &'static str) {
-        self.failed.push(row);
     }
 
     /// A table for people.
@@ -93,12 +92,12 @@ impl Report {
         fs::write(path, page).context(what)
     }
 
-    /// A failure when a row could not be measured.
+    /// A failure when something could not be measured.
     pub(crate) fn conclude(&self) -> Result<(), Failure> {
         if self.failed.is_empty() {
             return Ok(());
         }
-        Err(Failure::new("some rows could not be measured").because(self.failed.join(", ")))
+        Err(Failure::new("some figures could not be measured").because(self.failed.join(", ")))
     }
 }
 
