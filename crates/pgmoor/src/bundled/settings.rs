@@ -55,7 +55,7 @@ impl BundledSettings {
             binaries: config.binaries.clone(),
             port: config.port.map(NonZeroU16::get),
             start_timeout: config.start_timeout,
-            stop_timeout: config.stop_timeout.get().unwrap_or(Duration::MAX),
+            stop_timeout: config.stop_timeout,
             ..Self::new(&config.data_dir, state_dir, keeper)
         }
     }
