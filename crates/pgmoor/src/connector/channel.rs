@@ -1,5 +1,7 @@
 //! Whole messages of a server during login, within bounds.
 
+use std::io;
+
 use pgmoor_wire::backend::ErrorView;
 use pgmoor_wire::{Secret, frame, tag};
 
@@ -40,9 +42,20 @@ impl<'a> Channel<'a> {
         }
     }
 
+    /// Sends a message that an answer is awaited to.
     pub(super) async fn send(&mut self, bytes: &[u8]) -> Result<(), ConnectError> {
-        let sent = self.stream.write_all(bytes).await;
-        sent.map_err(|error| self.site.lost(self.stage, error))
+        match self.stream.write_all(bytes).await {
+            // A server that has hung up may have said why before: that is read next.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+                ) =>
+            {
+                Ok(())
+            }
+            outcome => outcome.map_err(|error| self.site.lost(self.stage, error)),
+        }
     }
 
     pub(super) async fn next(&mut self) -> Result<Message, ConnectError> {

@@ -53,7 +53,7 @@ pub(super) async fn of(
     }
 }
 
-/// The provider's secret, else the endpoint's SCRAM keys, else its password, else nothing.
+/// The provider's secret, else the endpoint's SCRAM keys, else its password, else the passfile's.
 async fn supplied(
     connector: &Connector,
     host: &Host,
@@ -83,17 +83,59 @@ async fn supplied(
         });
     }
     let endpoint = &connector.endpoint;
-    let proof = match (&endpoint.scram_keys, &endpoint.password) {
-        (Some(keys), _) => Proof::Keys {
+    let own = match (&endpoint.scram_keys, &endpoint.password) {
+        (Some(keys), _) => Some(Proof::Keys {
             client: keys.client_key.clone(),
             server: keys.server_key.clone(),
-        },
-        (None, Some(password)) => Proof::Password(password.clone()),
-        (None, None) => Proof::Nothing,
+        }),
+        (None, Some(password)) => Some(Proof::Password(password.clone())),
+        (None, None) => None,
     };
+    if let Some(proof) = own {
+        return Ok(Identity {
+            user,
+            proof,
+            supplied: None,
+        });
+    }
+    let found = from_passfile(
+        connector,
+        Request {
+            user: &user,
+            ..request
+        },
+        site,
+    )?;
+    let secret = found
+        .as_ref()
+        .and_then(|credential| credential.secret.clone());
     Ok(Identity {
         user,
-        proof,
-        supplied: None,
+        proof: secret.map_or(Proof::Nothing, Proof::Password),
+        supplied: found,
     })
+}
+
+/// What the passfile says, last of all. One that libpq would ignore is ignored too, unless the
+/// endpoint names it.
+fn from_passfile(
+    connector: &Connector,
+    request: Request<'_>,
+    site: &Site,
+) -> Result<Option<Credential>, ConnectError> {
+    let Some(passfile) = &connector.passfile else {
+        return Ok(None);
+    };
+    match passfile.look_up(request) {
+        Ok(found) => Ok(found),
+        Err(error) if connector.endpoint.passfile.is_none() => {
+            tracing::warn!(error = %error, "default passfile is ignored");
+            Ok(None)
+        }
+        Err(source) => Err(ConnectError::Credential {
+            server: site.server.clone(),
+            user: request.user.to_owned(),
+            source,
+        }),
+    }
 }

@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::credential::CredentialProvider;
+use crate::credential::{CredentialProvider, PassfileProvider};
 use crate::endpoint::{Endpoint, Host, LoadBalanceHosts, ProtocolVersion};
 use crate::stream::{KeepAlive, Stream};
 use crate::tls::ClientTls;
@@ -51,6 +51,7 @@ pub struct Connector {
     endpoint: Arc<Endpoint>,
     credential: Arc<dyn CredentialProvider>,
     tls: Arc<ClientTls>,
+    passfile: Option<PassfileProvider>,
     keepalive: KeepAlive,
     user: String,
 }
@@ -107,7 +108,8 @@ impl Connector {
     /// Connects to `endpoint` with what `credential` supplies; libpq's default files are looked
     /// for in the home directory.
     ///
-    /// Where the provider supplies no secret, the endpoint's own password is used.
+    /// Where the provider supplies no secret, the endpoint's own password or SCRAM keys are used, and
+    /// where it has none, the passfile's.
     ///
     /// # Errors
     /// [`ConnectError::Startup`] when the endpoint names no user and the operating system neither.
@@ -136,7 +138,10 @@ impl Connector {
             })?,
         };
         let keepalives = endpoint.keepalives;
+        let named = endpoint.passfile.clone();
+        let passfile = named.or_else(|| home.map(|home| home.join(".pgpass")));
         Ok(Self {
+            passfile: passfile.map(PassfileProvider::new),
             tls: Arc::new(ClientTls::new(endpoint.tls.clone(), home)),
             keepalive: KeepAlive {
                 enabled: keepalives.enabled,

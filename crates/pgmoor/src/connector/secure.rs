@@ -48,10 +48,8 @@ pub(super) fn methods(
 /// had been given anything of the login.
 pub(super) fn lets_next_method_try(mode: SslMode, error: &ConnectError, answered: bool) -> bool {
     match (mode, error) {
-        (
-            SslMode::Prefer,
-            ConnectError::TlsHandshake { .. } | ConnectError::TlsErrorAnswer { .. },
-        ) => true,
+        (SslMode::Prefer, ConnectError::TlsErrorAnswer { .. }) => true,
+        (SslMode::Prefer, ConnectError::TlsHandshake { .. }) => !answered,
         (SslMode::Prefer, ConnectError::Lost { stage, .. }) => *stage == Stage::Tls,
         // pg_hba.conf may let us in the other way. Once a secret was asked for and given, the
         // matter is decided: it is not repeated over a weaker connection.

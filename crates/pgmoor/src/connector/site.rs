@@ -42,11 +42,22 @@ impl Site {
         }
     }
 
+    /// What a failed read or write means. In TLS 1.3 the server judges the client's certificate
+    /// when the handshake is over for us, so its verdict comes where the login is expected.
     pub(super) fn lost(&self, stage: Stage, source: io::Error) -> ConnectError {
-        ConnectError::Lost {
-            server: self.server.clone(),
-            stage,
-            source: Arc::new(source),
+        let server = self.server.clone();
+        let by_tls = source
+            .get_ref()
+            .is_some_and(|inner| inner.is::<rustls::Error>());
+        let source = Arc::new(source);
+        if by_tls {
+            ConnectError::TlsHandshake { server, source }
+        } else {
+            ConnectError::Lost {
+                server,
+                stage,
+                source,
+            }
         }
     }
 

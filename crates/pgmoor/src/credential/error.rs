@@ -112,7 +112,9 @@ impl CredentialError {
             Self::Content { .. } => {
                 Some("write the password alone into it, as one line of UTF-8".to_owned())
             }
-            Self::Passfile { .. } => None,
+            Self::Passfile { path, .. } => {
+                Some(format!("run: chmod 0600 {}", path.display()))
+            }
             Self::Start { .. } => Some(
                 "give the program by its full path; no shell is involved, each word is one argument"
                     .to_owned(),

@@ -8,6 +8,7 @@ mod error;
 mod file;
 mod flight;
 mod moment;
+mod passfile;
 mod text;
 
 use std::fmt;
@@ -21,6 +22,7 @@ use crate::endpoint::Host;
 pub use command::{Command, CommandProvider};
 pub use error::CredentialError;
 pub use file::FileProvider;
+pub use passfile::PassfileProvider;
 
 /// What we log in with.
 #[derive(Debug, Clone)]

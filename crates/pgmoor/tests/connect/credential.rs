@@ -1,0 +1,141 @@
+//! Credentials that change while they are in use.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use pgmoor::connector::{ConnectError, Connector};
+use pgmoor::credential::{Command, CommandProvider, FileProvider, PassfileProvider};
+use pgmoor_testkit::Postgres;
+
+use crate::common::{connector_with, open, told};
+
+fn base(postgres: &Postgres) -> String {
+    format!(
+        "host=127.0.0.1 port={} user=app dbname=app",
+        postgres.port()
+    )
+}
+
+fn write(path: &Path, content: &str) {
+    let next = path.with_extension("next");
+    fs::write(&next, content).unwrap();
+    fs::set_permissions(&next, PermissionsExt::from_mode(0o600)).unwrap();
+    fs::rename(&next, path).unwrap();
+}
+
+fn by_file(postgres: &Postgres, path: &Path) -> Connector {
+    connector_with(&base(postgres), Arc::new(FileProvider::new(path)), None)
+}
+
+#[tokio::test]
+async fn rotated_password_file_needs_no_restart_in_either_order() {
+    let postgres = Postgres::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("pw");
+    write(&path, &format!("{}\n", postgres.app_password()));
+    let connector = by_file(&postgres, &path);
+    assert!(open(&connector).await.is_ok());
+
+    postgres.psql("alter role app password 'zwei'").await;
+    let error = open(&connector).await.expect_err("the file is old");
+    assert_eq!(error.sqlstate().as_str(), "28P01");
+    write(&path, "zwei\n");
+    assert!(open(&connector).await.is_ok());
+
+    write(&path, "drei");
+    assert!(open(&connector).await.is_err());
+    postgres.psql("alter role app password 'drei'").await;
+    assert!(open(&connector).await.is_ok());
+}
+
+#[tokio::test]
+async fn unchanged_password_is_not_tried_twice() {
+    let postgres = Postgres::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("pw");
+    write(&path, "falsch");
+
+    assert!(open(&by_file(&postgres, &path)).await.is_err());
+
+    let failures = postgres
+        .log()
+        .matches("password authentication failed")
+        .count();
+    assert_eq!(failures, 1, "{}", postgres.log());
+}
+
+#[tokio::test]
+async fn missing_password_file_is_named() {
+    let postgres = Postgres::start().await;
+    let error = open(&by_file(&postgres, Path::new("/no/such/file")))
+        .await
+        .expect_err("missing");
+    assert!(matches!(error, ConnectError::Credential { .. }));
+    assert!(
+        told(&error).contains("cause: cannot read /no/such/file"),
+        "{}",
+        told(&error)
+    );
+}
+
+#[tokio::test]
+async fn token_that_was_rejected_is_minted_anew_within_the_same_login() {
+    let postgres = Postgres::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("token");
+    write(&path, postgres.app_password());
+    let cat = Command::new(vec!["cat".into(), path.display().to_string()]);
+    let provider = Arc::new(CommandProvider::new(cat));
+    let connector = connector_with(&base(&postgres), provider, None);
+    assert!(open(&connector).await.is_ok());
+
+    postgres.psql("alter role app password 'neu'").await;
+    write(&path, "neu");
+
+    assert!(
+        open(&connector).await.is_ok(),
+        "the cached token is stale, the next one is not"
+    );
+}
+
+#[tokio::test]
+async fn passfile_is_asked_by_host_port_database_and_user() {
+    let postgres = Postgres::start().await;
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join(".pgpass");
+    let line = format!(
+        "127.0.0.1:{}:app:app:{}\n",
+        postgres.port(),
+        postgres.app_password()
+    );
+    write(&path, &format!("127.0.0.1:1:app:app:falsch\n{line}"));
+
+    let by_provider = connector_with(
+        &base(&postgres),
+        Arc::new(PassfileProvider::new(&path)),
+        None,
+    );
+    assert!(open(&by_provider).await.is_ok());
+    let none = Arc::new(pgmoor::credential::NoCredential);
+    let by_default = connector_with(&base(&postgres), none.clone(), Some(home.path()));
+    assert!(open(&by_default).await.is_ok());
+    let named = format!("{} passfile={}", base(&postgres), path.display());
+    assert!(
+        open(&connector_with(&named, none.clone(), None))
+            .await
+            .is_ok()
+    );
+
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+    let ignored = open(&by_default).await.expect_err("ignored");
+    assert!(
+        matches!(ignored, ConnectError::NoPassword { .. }),
+        "{ignored}"
+    );
+    let error = open(&connector_with(&named, none, None))
+        .await
+        .expect_err("refused");
+    assert!(matches!(error, ConnectError::Credential { .. }), "{error}");
+}
