@@ -19,8 +19,7 @@ pub(crate) struct Run {
     pub(crate) tps: f64,
     /// Of each transaction, in µs, in no order.
     pub(crate) times: Vec<u64>,
-    /// The gate's CPU, in ms for 1,000 transactions; none for a direct connection, and for a run
-    /// that is too short to tell.
+    /// The gate's CPU, in ms for 1,000 transactions; none for a direct connection.
     pub(crate) cpu_ms: Option<f64>,
 }
 
@@ -54,7 +53,7 @@ pub(crate) fn run(
     task: &Task,
     address: &Address,
     dir: &Path,
-    cpu: impl FnMut() -> Result<Option<u64>, Failure>,
+    mut cpu: impl FnMut() -> Result<Option<u64>, Failure>,
 ) -> Result<Run, Failure> {
     let logs =
         tempfile::tempdir_in(dir).context(|| format!("cannot write to \"{}\"", dir.display()))?;
@@ -86,7 +85,8 @@ pub(crate) fn run(
         .spawn()
         .context(|| "cannot start pgbench".into())?;
     let complaints = child.stderr.take().expect("piped");
-    let (seconds, complaints) = watch(BufReader::new(complaints), cpu)?;
+    let before = cpu()?;
+    let (seconds, complaints) = watch(BufReader::new(complaints), &mut cpu)?;
     let output = child
         .wait_with_output()
         .context(|| "cannot wait for pgbench".into())?;
@@ -96,11 +96,18 @@ pub(crate) fn run(
         Failure::new(format!("pgbench has no figures: {}", output.status))
             .because(format!("{}{printed}", complaints.join("\n")))
     })?;
-    Ok(Run {
+    let run = Run {
         transactions: summary.transactions,
         tps: summary.tps,
         times: read_times(logs.path(), task.reconnect)?,
-        cpu_ms: cpu_per_thousand(&seconds),
+        cpu_ms: None,
+    };
+    Ok(match cpu_per_thousand(&seconds) {
+        Some(cpu_ms) => Run {
+            cpu_ms: Some(cpu_ms),
+            ..run
+        },
+        None => run.with_cpu(before, cpu()?),
     })
 }
 
@@ -140,7 +147,8 @@ fn read_progress(line: &str) -> Option<(f64, f64)> {
     Some((at.parse().ok()?, tps.parse().ok()?))
 }
 
-/// From the end of the first second to that of the last: without the connecting at the start.
+/// From the end of the first second to that of the last: without the connecting at the start. None
+/// when the run is too short for that.
 fn cpu_per_thousand(seconds: &[Second]) -> Option<f64> {
     let (first, last) = (seconds.first()?, seconds.last()?);
     let transactions: f64 = seconds
