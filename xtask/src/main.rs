@@ -46,8 +46,9 @@ enum Task {
     Test(suite::Options),
     /// The real drivers through the gateway; without a name, all of them
     E2e {
-        /// Directory names under tests/drivers
-        names: Vec<String>,
+        /// Drivers, and other options of tests/drivers/run
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<OsString>,
     },
     /// Write the generated reference pages
     Docs {
@@ -83,7 +84,7 @@ fn run(task: Task) -> Result<(), Failure> {
         Task::Dev { options } => lab::run("dev", &options),
         Task::Check => check::run(),
         Task::Test(options) => suite::run(&options),
-        Task::E2e { names } => drivers::run(&names),
+        Task::E2e { options } => drivers::run(&options).map(drop),
         Task::Docs { check } => docs::run(check),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Bench { options } => lab::run("bench", &options),
