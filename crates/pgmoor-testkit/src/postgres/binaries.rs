@@ -16,7 +16,10 @@ pub(crate) struct Binaries {
 }
 
 impl Binaries {
-    /// Finds `major`, or the highest version there is.
+    /// Finds `major`, or the highest version that the system has.
+    ///
+    /// Without `major` a fetched version counts only if there is no other, so that what is tested,
+    /// and that `psql` fits to it, does not depend on what was fetched before.
     ///
     /// # Panics
     ///
@@ -24,11 +27,7 @@ impl Binaries {
     pub(crate) fn find(major: Option<u16>) -> Binaries {
         let found = match major {
             Some(major) => places_of(major).iter().find_map(|dir| look_into(dir)),
-            None => installed_majors()
-                .into_iter()
-                .rev()
-                .flat_map(places_of)
-                .find_map(|dir| look_into(&dir)),
+            None => places_by_preference().find_map(|dir| look_into(&dir)),
         };
         found.unwrap_or_else(|| match major {
             Some(major) => panic!(
@@ -51,10 +50,7 @@ impl Binaries {
 ///
 /// When no installed version has it.
 pub fn client_program(name: &str) -> PathBuf {
-    installed_majors()
-        .into_iter()
-        .rev()
-        .flat_map(places_of)
+    places_by_preference()
         .map(|dir| dir.join(name))
         .find(|path| path.is_file())
         .unwrap_or_else(|| panic!("no {name} on this machine; install the PostgreSQL client tools"))
@@ -65,25 +61,43 @@ pub fn has_major(major: u16) -> bool {
     places_of(major).iter().any(|dir| look_into(dir).is_some())
 }
 
-/// Major versions that have a place here, lowest first.
-fn installed_majors() -> Vec<u16> {
-    (12..=30)
-        .filter(|major| places_of(*major).iter().any(|dir| dir.is_dir()))
-        .collect()
+/// Where programs may be, the system's highest version first and what was fetched last.
+fn places_by_preference() -> impl Iterator<Item = PathBuf> {
+    let majors = || (12..=30).rev();
+    majors()
+        .flat_map(system_places)
+        .chain(majors().flat_map(fetched_places))
 }
 
 fn places_of(major: u16) -> Vec<PathBuf> {
+    let mut places = fetched_places(major);
+    // What was chosen by the environment comes before the system's.
+    let fetched = places.pop();
+    places.extend(system_places(major));
+    places.extend(fetched);
+    places
+}
+
+/// The directory that the environment names, if it does, and the one of `tests/fetch-postgres`.
+fn fetched_places(major: u16) -> Vec<PathBuf> {
     let chosen = std::env::var_os(format!("PGMOOR_TEST_PG_{major}"));
-    let fetched = cache_dir().join(major.to_string());
-    let mut places: Vec<PathBuf> = chosen.map(PathBuf::from).into_iter().collect();
-    places.push(PathBuf::from(format!("/usr/lib/postgresql/{major}")));
-    places.push(PathBuf::from(format!("/usr/pgsql-{major}")));
-    places.push(PathBuf::from(format!(
-        "/opt/homebrew/opt/postgresql@{major}"
-    )));
-    places.push(PathBuf::from(format!("/usr/local/opt/postgresql@{major}")));
-    places.push(fetched);
-    places.iter().map(|place| place.join("bin")).collect()
+    chosen
+        .map(PathBuf::from)
+        .into_iter()
+        .chain([cache_dir().join(major.to_string())])
+        .map(|place| place.join("bin"))
+        .collect()
+}
+
+fn system_places(major: u16) -> Vec<PathBuf> {
+    [
+        format!("/usr/lib/postgresql/{major}/bin"),
+        format!("/usr/pgsql-{major}/bin"),
+        format!("/opt/homebrew/opt/postgresql@{major}/bin"),
+        format!("/usr/local/opt/postgresql@{major}/bin"),
+    ]
+    .map(PathBuf::from)
+    .to_vec()
 }
 
 fn look_into(dir: &Path) -> Option<Binaries> {
