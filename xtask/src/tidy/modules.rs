@@ -29,36 +29,99 @@ fn is_only_tests(path: &Path) -> bool {
 }
 
 fn look_in_crate(files: &[(ModulePath, &Source)]) -> Vec<Finding> {
-    let children: BTreeMap<&ModulePath, Vec<String>> = files
+    let mut families: BTreeMap<ModulePath, Family> = files
         .iter()
-        .map(|(module, source)| (module, declared(&source.code)))
+        .map(|(module, source)| (module.clone(), Family::of(declared(&source.code))))
         .collect();
-    let mut findings = Vec::new();
+    let mut upward = Vec::new();
     for (module, source) in files {
         let mut seen = BTreeSet::new();
         for (line, path) in imports(source, module) {
-            if let Some(what) = goes_up(module, &path, &children)
-                && seen.insert(what.clone())
-            {
-                findings.push(source.finding(Rule::ModuleOrder, line, what));
+            let Some((parent, import)) = between_siblings(module, &path) else {
+                continue;
+            };
+            let Some(family) = families.get_mut(&parent) else {
+                continue;
+            };
+            if family.goes_up(&import) && seen.insert(import.clone()) {
+                upward.push((*source, line, parent, import.clone()));
             }
+            family.imports.insert(import);
         }
     }
-    findings
+    upward
+        .into_iter()
+        .map(|(source, line, parent, Import { from, to })| {
+            let advice = families[&parent].advice();
+            let what =
+                format!("\"{from}\" imports from \"{to}\", which is listed below it; {advice}");
+            source.finding(Rule::ModuleOrder, line, what)
+        })
+        .collect()
 }
 
-/// What is wrong with an import of `path` in `module`; nothing when it goes down.
-fn goes_up(
-    module: &ModulePath,
-    path: &ModulePath,
-    children: &BTreeMap<&ModulePath, Vec<String>>,
-) -> Option<String> {
+/// A module that names something in a sibling of it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Import {
+    from: String,
+    to: String,
+}
+
+/// The modules of one parent in the order of its list, and who imports from whom.
+struct Family {
+    order: Vec<String>,
+    imports: BTreeSet<Import>,
+}
+
+impl Family {
+    fn of(order: Vec<String>) -> Family {
+        let imports = BTreeSet::new();
+        Family { order, imports }
+    }
+
+    fn goes_up(&self, import: &Import) -> bool {
+        let position = |name: &String| self.order.iter().position(|child| child == name);
+        match (position(&import.from), position(&import.to)) {
+            (Some(from), Some(to)) => from < to,
+            _ => false,
+        }
+    }
+
+    /// The order that would hold, as near to the present one as can be; or that there is none.
+    fn advice(&self) -> String {
+        let mut left = self.order.clone();
+        let mut order = Vec::new();
+        let needs_one_of = |module: &String, left: &[String]| {
+            let is_left = |name: &String| name != module && left.contains(name);
+            let mut imports = self.imports.iter();
+            imports.any(|import| import.from == *module && is_left(&import.to))
+        };
+        while let Some(next) = left.iter().position(|module| !needs_one_of(module, &left)) {
+            order.push(left.remove(next));
+        }
+        if left.is_empty() {
+            return format!("this order holds: {}", order.join(", "));
+        }
+        // Whoever nobody else of the rest needs is above the knot, not in it.
+        let is_needed = |module: &String, left: &[String]| {
+            let mut imports = self.imports.iter();
+            imports.any(|import| import.to == *module && left.contains(&import.from))
+        };
+        while let Some(above) = left.iter().position(|module| !is_needed(module, &left)) {
+            left.remove(above);
+        }
+        format!("no order holds, there is a knot: {}", left.join(", "))
+    }
+}
+
+/// The parent under which `module` and what it names part, and which of its children they are in.
+fn between_siblings(module: &ModulePath, path: &ModulePath) -> Option<(ModulePath, Import)> {
     let common = module.iter().zip(path).take_while(|(a, b)| a == b).count();
-    let (from, to) = (module.get(common)?, path.get(common)?);
-    let order = children.get(&module[..common].to_vec())?;
-    let position = |name: &String| order.iter().position(|child| child == name);
-    (position(from)? < position(to)?)
-        .then(|| format!("\"{from}\" imports from \"{to}\", which is listed below it"))
+    let import = Import {
+        from: module.get(common)?.clone(),
+        to: path.get(common)?.clone(),
+    };
+    Some((module[..common].to_vec(), import))
 }
 
 /// The source directory of the crate and the module that a file is.
@@ -207,12 +270,23 @@ mod tests {
             ("crates/a/src/high.rs", "use crate::low::Base;\n"),
         ]);
 
-        assert_eq!(
-            found,
-            [
-                "crates/a/src/low.rs:2: module-order: \"low\" imports from \"high\", which is listed below it"
-            ]
-        );
+        assert_eq!(found.len(), 1, "{found:#?}");
+        let what = "\"low\" imports from \"high\", which is listed below it";
+        assert!(found[0].starts_with(&format!("crates/a/src/low.rs:2: module-order: {what}")));
+    }
+
+    #[test]
+    fn the_order_that_holds_or_the_knot_is_named() {
+        let mut family = Family::of(["a", "b", "c", "d"].map(str::to_owned).to_vec());
+        let import = |from: &str, to: &str| Import {
+            from: from.into(),
+            to: to.into(),
+        };
+        family.imports = BTreeSet::from([import("a", "c"), import("d", "a")]);
+        assert_eq!(family.advice(), "this order holds: b, c, a, d");
+
+        family.imports.insert(import("c", "a"));
+        assert_eq!(family.advice(), "no order holds, there is a knot: a, c");
     }
 
     #[test]
