@@ -2,7 +2,7 @@
 
 use pgmoor::connector::ConnectError;
 use pgmoor::error::ErrorKind;
-use pgmoor_testkit::{Ca, Postgres, ScriptedServer, server_config};
+use pgmoor_testkit::{Ca, Postgres, ScriptedServer, client_program, server_config};
 use pgmoor_wire::tag;
 
 use crate::common::{ask, connect, local, named, refused, told};
@@ -219,4 +219,78 @@ async fn direct_tls_at_an_older_server_fails_with_a_way_out() {
     }
     let error = refused(&local(&postgres, "sslmode=require sslnegotiation=direct")).await;
     assert_eq!(error.kind(), ErrorKind::Tls);
+}
+
+/// What libpq itself makes of a connection string.
+async fn libpq(text: &str) -> Result<Got, String> {
+    let home = tempfile::tempdir().unwrap();
+    let query = "select ssl from pg_stat_ssl where pid = pg_backend_pid()";
+    let output = tokio::process::Command::new(client_program("psql"))
+        .args(["-X", "-A", "-t", "-d", text, "-c", query])
+        .env_clear()
+        .env("HOME", home.path())
+        .env("PGSSLCERT", "/no/such/file")
+        .output()
+        .await
+        .expect("run psql");
+    match String::from_utf8_lossy(&output.stdout).trim() {
+        "t" => Ok(Got::Tls),
+        "f" => Ok(Got::Plain),
+        _ => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
+}
+
+#[tokio::test]
+async fn every_combination_ends_as_it_does_in_libpq() {
+    let (ca, other) = (Ca::default(), Ca::new("somebody else"));
+    let plain = Postgres::start().await;
+    let tls = Postgres::builder().tls(&ca).start().await;
+    let only_tls = Postgres::builder()
+        .tls(&ca)
+        .hba("hostnossl all all all reject")
+        .start()
+        .await;
+    let only_plain = Postgres::builder()
+        .tls(&ca)
+        .hba("hostssl all all all reject")
+        .start()
+        .await;
+    let roots = [
+        "sslrootcert=/no/such/root.crt".to_owned(),
+        format!("sslrootcert={}", ca.root_path().display()),
+        format!("sslrootcert={}", other.root_path().display()),
+    ];
+    for (which, postgres) in [&plain, &tls, &only_tls, &only_plain]
+        .into_iter()
+        .enumerate()
+    {
+        for mode in [
+            "disable",
+            "allow",
+            "prefer",
+            "require",
+            "verify-ca",
+            "verify-full",
+        ] {
+            for root in &roots {
+                for name in ["localhost", "db.example", "127.0.0.1"] {
+                    let text = named(name, postgres, &format!("sslmode={mode} {root}"));
+                    let ours = match connect(&text).await {
+                        Ok(connection) if connection.stream.tls().is_some() => Ok(Got::Tls),
+                        Ok(_) => Ok(Got::Plain),
+                        Err(error) => Err(told(&error)),
+                    };
+                    let theirs = libpq(&text).await;
+                    let same = match (&ours, &theirs) {
+                        (Ok(ours), Ok(theirs)) => ours == theirs,
+                        (ours, theirs) => ours.is_err() && theirs.is_err(),
+                    };
+                    assert!(
+                        same,
+                        "server {which} {mode} {root} {name}: {ours:?} {theirs:?}"
+                    );
+                }
+            }
+        }
+    }
 }
