@@ -80,7 +80,7 @@ impl BundledSettings {
             keeper,
             linger: Duration::from_secs(2),
             start_timeout: Duration::from_secs(300),
-            stop_timeout: Duration::from_secs(30),
+            stop_timeout: Duration::from_secs(60),
         }
     }
 }

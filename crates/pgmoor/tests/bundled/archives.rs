@@ -30,7 +30,7 @@ fn archives() -> Vec<PathBuf> {
     found
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_server_from_an_archive_starts_recovers_and_keeps_its_rows() {
     for archive in archives() {
         let mut place = Place::new();
@@ -62,7 +62,7 @@ async fn a_server_from_an_archive_starts_recovers_and_keeps_its_rows() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn data_of_one_major_is_refused_by_the_others() {
     let archives = archives();
     let [first, .., last] = archives.as_slice() else {
@@ -80,7 +80,7 @@ async fn data_of_one_major_is_refused_by_the_others() {
     place.start().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn without_a_named_server_the_one_that_made_the_data_is_chosen() {
     let place = Place::new();
     let mut used = Vec::new();

@@ -9,7 +9,7 @@ use super::support::{
     Place, ask, is_alive, login, orphan, ready_again, server_pid, signal, wait_for,
 };
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn killing_the_gateway_stops_the_server_and_loses_no_committed_row() {
     let place = Place::new();
     let owner = place.owner("holds");
@@ -33,7 +33,7 @@ async fn killing_the_gateway_stops_the_server_and_loses_no_committed_row() {
     assert_eq!(ask(&client, "SELECT count(*)::text FROM t").await, "1000");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_killed_server_is_started_again_with_all_committed_rows() {
     let place = Place::new();
     let lease = place.start().await;
@@ -51,7 +51,7 @@ async fn a_killed_server_is_started_again_with_all_committed_rows() {
     assert_eq!(ask(&client, "SELECT count(*)::text FROM t").await, "1000");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn every_acknowledged_row_is_there_after_the_server_was_killed_in_the_middle() {
     let place = Place::new();
     let lease = place.start().await;
@@ -92,7 +92,7 @@ async fn every_acknowledged_row_is_there_after_the_server_was_killed_in_the_midd
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_session_that_does_not_notice_its_servers_death_does_not_stop_the_next_server() {
     let place = Place::new();
     let lease = place.start().await;
@@ -112,7 +112,7 @@ async fn a_session_that_does_not_notice_its_servers_death_does_not_stop_the_next
     assert!(busy.await.unwrap().is_err());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_server_shut_down_behind_our_back_is_started_again() {
     let place = Place::new();
     let lease = place.start().await;
@@ -124,7 +124,7 @@ async fn a_server_shut_down_behind_our_back_is_started_again() {
     login(lease.address()).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_killed_keeper_is_replaced_and_its_server_does_not_go_on_alone() {
     let place = Place::new();
     let lease = place.start().await;
@@ -143,7 +143,7 @@ async fn a_killed_keeper_is_replaced_and_its_server_does_not_go_on_alone() {
     assert_eq!(ask(&client, "SELECT n::text FROM t").await, "1");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn gateway_and_keeper_killed_together_leave_no_server() {
     let place = Place::new();
     let owner = place.owner("holds");
@@ -161,7 +161,7 @@ async fn gateway_and_keeper_killed_together_leave_no_server() {
     place.start().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_server_that_lost_its_keeper_is_found_and_stopped_before_the_next_start() {
     let place = Place::new();
     let mut bin_dir = None;
@@ -190,7 +190,7 @@ async fn a_server_that_lost_its_keeper_is_found_and_stopped_before_the_next_star
     login(lease.address()).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_record_of_a_process_that_is_someone_elses_does_not_stop_a_start() {
     let place = Place::new();
     place.start().await.stop().await;
@@ -208,7 +208,7 @@ async fn a_record_of_a_process_that_is_someone_elses_does_not_stop_a_start() {
     login(lease.address()).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn killed_while_it_makes_the_cluster_it_leaves_nothing_half_made() {
     let place = Place::new();
     let owner = place.owner("creating");
@@ -230,7 +230,7 @@ async fn killed_while_it_makes_the_cluster_it_leaves_nothing_half_made() {
     assert_eq!(place.unfinished(), [] as [std::path::PathBuf; 0]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn killed_at_any_step_of_the_first_start_the_next_one_succeeds() {
     for step in ["using", "creating", "starting", "preparing", "ready"] {
         let place = Place::new();

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 
 use super::support::{Place, ask, is_alive, login, login_as, server_pid, signal, wait_for};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_new_server_has_role_and_database_and_is_ready_to_be_moved() {
     let place = Place::new();
 
@@ -41,7 +41,7 @@ async fn a_new_server_has_role_and_database_and_is_ready_to_be_moved() {
         .unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_connector_logs_in_as_application_and_as_superuser() {
     let place = Place::new();
     let lease = place.start().await;
@@ -70,7 +70,7 @@ async fn the_connector_logs_in_as_application_and_as_superuser() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_stopped_server_is_down_and_the_next_start_has_its_rows() {
     let place = Place::new();
     assert!(matches!(
@@ -104,7 +104,7 @@ async fn a_stopped_server_is_down_and_the_next_start_has_its_rows() {
     assert!(!steps.contains(&Progress::Creating), "{steps:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn two_leases_share_one_server_and_the_last_one_stops_it() {
     let place = Place::new();
     let first = place.start().await;
@@ -120,7 +120,7 @@ async fn two_leases_share_one_server_and_the_last_one_stops_it() {
     assert!(!is_alive(server));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_new_gateway_finds_the_server_that_the_old_one_just_left() {
     let mut place = Place::new();
     place.settings.linger = std::time::Duration::from_secs(30);
@@ -134,7 +134,7 @@ async fn a_new_gateway_finds_the_server_that_the_old_one_just_left() {
     assert_eq!(new.stop().await, StopOutcome::Stopped);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_server_that_nobody_holds_is_stopped_after_a_while() {
     let place = Place::new();
     let lease = place.start().await;
@@ -149,7 +149,7 @@ async fn a_server_that_nobody_holds_is_stopped_after_a_while() {
     assert!(!place.data().join("postmaster.pid").exists());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn starts_at_the_same_time_share_one_server() {
     let place = Place::new();
     let (a, b, c) = tokio::join!(place.start(), place.start(), place.start());
@@ -163,7 +163,7 @@ async fn starts_at_the_same_time_share_one_server() {
     assert!(matches!(state, ServerState::Ready { .. }));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_keeper_that_is_asked_to_end_stops_the_server_in_peace() {
     let place = Place::new();
     let lease = place.start().await;
@@ -185,7 +185,7 @@ async fn a_keeper_that_is_asked_to_end_stops_the_server_in_peace() {
     assert_eq!(lease.stop().await, StopOutcome::Stopped);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_operators_settings_win_and_stay() {
     let place = Place::new();
     place.start().await.stop().await;
@@ -201,7 +201,7 @@ async fn the_operators_settings_win_and_stay() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_lost_password_file_is_made_anew_and_the_new_password_works() {
     let place = Place::new();
     let lease = place.start().await;
@@ -220,7 +220,7 @@ async fn a_lost_password_file_is_made_anew_and_the_new_password_works() {
     assert_eq!(refused.code().map(|code| code.code()), Some("28P01"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn names_with_quotes_are_names() {
     let mut place = Place::new();
     place.settings.role = "o'r\"o\\le".to_owned();
@@ -239,7 +239,7 @@ async fn names_with_quotes_are_names() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_data_directory_with_a_long_path_gets_a_short_socket() {
     let mut place = Place::new();
     let deep = "a deep, \"quoted\" path/".repeat(6);
@@ -254,7 +254,7 @@ async fn a_data_directory_with_a_long_path_gets_a_short_socket() {
     fs::remove_dir_all(dir).unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_tcp_port_is_opened_on_localhost_only_when_asked_for() {
     let mut place = Place::new();
     let free = std::net::TcpListener::bind("127.0.0.1:0")

@@ -8,7 +8,7 @@ use pgmoor::bundled::BundledError;
 
 use super::support::Place;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn data_of_another_major_version_is_refused_untouched_with_what_to_do() {
     let place = Place::new();
     place.start().await.stop().await;
@@ -31,7 +31,7 @@ async fn data_of_another_major_version_is_refused_untouched_with_what_to_do() {
     assert_eq!(fs::read_dir(place.data()).unwrap().count(), before);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_directory_with_other_things_in_it_is_refused() {
     let place = Place::new();
     fs::create_dir_all(place.data()).unwrap();
@@ -43,7 +43,7 @@ async fn a_directory_with_other_things_in_it_is_refused() {
     assert_eq!(fs::read_dir(place.data()).unwrap().count(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_empty_directory_is_taken() {
     let place = Place::new();
     fs::create_dir_all(place.data()).unwrap();
@@ -51,7 +51,7 @@ async fn an_empty_directory_is_taken() {
     place.start().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_mistake_in_the_operators_settings_is_shown_with_its_line() {
     let place = Place::new();
     place.start().await.stop().await;
@@ -70,7 +70,7 @@ async fn a_mistake_in_the_operators_settings_is_shown_with_its_line() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_port_that_is_taken_is_said_to_be() {
     let mut place = Place::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -86,7 +86,7 @@ async fn a_port_that_is_taken_is_said_to_be() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_hidden_command_that_does_nothing_is_found_out() {
     let mut place = Place::new();
     place.start().await.stop().await;
@@ -103,7 +103,7 @@ async fn a_hidden_command_that_does_nothing_is_found_out() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn root_cannot_hide_the_data_from_the_servers_user() {
     if !rustix::process::geteuid().is_root() {
         return;
@@ -123,7 +123,7 @@ async fn root_cannot_hide_the_data_from_the_servers_user() {
     assert!(error.hint().contains("chmod o+x"), "{}", error.hint());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn data_of_another_user_is_refused() {
     if !rustix::process::geteuid().is_root() {
         return;

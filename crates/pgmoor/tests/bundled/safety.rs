@@ -19,7 +19,7 @@ fn walk(dir: &Path, visit: &mut impl FnMut(&Path, &fs::Metadata)) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn nothing_is_open_to_other_users() {
     let place = Place::new();
     let lease = place.start().await;
@@ -42,7 +42,7 @@ async fn nothing_is_open_to_other_users() {
     assert_eq!(password.uid(), rustix::process::geteuid().as_raw());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_volume_that_was_opened_to_a_group_is_closed_again() {
     let place = Place::new();
     place.start().await.stop().await;
@@ -54,7 +54,7 @@ async fn a_volume_that_was_opened_to_a_group_is_closed_again() {
 }
 
 #[cfg(target_os = "linux")]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn server_and_keeper_run_as_an_unprivileged_user_without_our_groups() {
     let place = Place::new();
     let lease = place.start().await;
@@ -91,7 +91,7 @@ async fn server_and_keeper_run_as_an_unprivileged_user_without_our_groups() {
 }
 
 #[cfg(target_os = "linux")]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_password_is_in_no_argument_environment_or_log() {
     let place = Place::new();
     let lease = place.start().await;
@@ -127,7 +127,7 @@ async fn the_password_is_in_no_argument_environment_or_log() {
     assert!(!format!("{lease:?}").contains(&password));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_application_needs_its_password_and_cannot_be_the_superuser() {
     let place = Place::new();
     let lease = place.start().await;
@@ -150,7 +150,7 @@ async fn the_application_needs_its_password_and_cannot_be_the_superuser() {
 }
 
 #[cfg(target_os = "linux")]
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn no_network_port_is_open_by_default() {
     let place = Place::new();
     let lease = place.start().await;
@@ -177,7 +177,7 @@ async fn no_network_port_is_open_by_default() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn someone_elses_directory_in_the_place_of_ours_is_refused() {
     let place = Place::new();
     fs::create_dir_all(&place.settings.state_dir).unwrap();

@@ -58,7 +58,7 @@ fn this_test(name: &str) -> Vec<String> {
 pub(crate) struct Place {
     pub(crate) root: PathBuf,
     pub(crate) settings: BundledSettings,
-    _dir: Option<tempfile::TempDir>,
+    dir: Option<tempfile::TempDir>,
 }
 
 impl Place {
@@ -70,10 +70,9 @@ impl Place {
         // When root runs the tests, the server's user must be able to come in.
         fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
         let root = dir.path().canonicalize().unwrap();
-        Self {
-            _dir: Some(dir),
-            ..Self::at(&root)
-        }
+        let mut place = Self::at(&root);
+        place.dir = Some(dir);
+        place
     }
 
     fn at(root: &Path) -> Self {
@@ -88,7 +87,7 @@ impl Place {
         Self {
             root: root.to_owned(),
             settings,
-            _dir: None,
+            dir: None,
         }
     }
 
@@ -140,6 +139,19 @@ impl Place {
             "no \"{until}\""
         );
         owner
+    }
+}
+
+/// The directory goes when the keeper has gone, which writes into it until then.
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Ok(lock) = fs::File::open(self.run_dir().join("keeper.lock")) else {
+            return;
+        };
+        let started = Instant::now();
+        while lock.try_lock().is_err() && started.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 

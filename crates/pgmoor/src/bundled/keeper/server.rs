@@ -22,7 +22,7 @@ const POLL: Duration = Duration::from_millis(15);
 /// How long killed processes may take to end.
 const STRAGGLERS: Duration = Duration::from_secs(10);
 /// How long the last words of a server that ended are waited for; its children may hold the pipe.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// Removes what a killed server left, and stops one that lost its keeper.
 pub(super) async fn clear_the_way(plan: &Plan, log: &Log) -> io::Result<()> {
