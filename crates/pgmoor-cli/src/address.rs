@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use pgmoor::Secret;
 use pgmoor::settings::plain;
 use pgmoor_gateway::settings::{GatewaySettings, TlsMode};
+use pgmoor_gateway::{DEFAULT_USER, state_dir};
 
 use crate::config::settings::{APP, Settings};
 use crate::exit::Exit;
@@ -108,12 +109,12 @@ impl Address {
 
 /// Whether pgmoor makes the user `app` and its password itself.
 pub(crate) fn has_generated_login(gateway: &GatewaySettings) -> bool {
-    gateway.auth.users.is_empty()
+    pgmoor_gateway::has_generated_user(gateway)
 }
 
 /// Where the generated password is kept.
 pub(crate) fn password_file(gateway: &GatewaySettings) -> PathBuf {
-    gateway.state_dir.join("app.password")
+    state_dir::password_file(&gateway.state_dir, DEFAULT_USER)
 }
 
 fn pick_database(settings: &Settings, named: Option<&str>) -> Result<String, Failure> {

@@ -78,6 +78,20 @@ pub(crate) struct Global {
 /// What pgmoor can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Serve the configured databases until stopped
+    #[command(
+        help_template = TEMPLATE,
+        before_help = "Examples:\n  pgmoor up                        with ./pgmoor.yaml, or a bundled server without it\n  \
+            pgmoor up --config prod.yaml     with this configuration\n",
+        after_long_help = "Signals: TERM and INT stop it cleanly, a second one at once; HUP reloads the configuration."
+    )]
+    Up,
+    /// Serve the databases while a command runs, with the address in its environment
+    #[command(
+        help_template = TEMPLATE,
+        before_help = "Examples:\n  pgmoor run -- npm test\n  pgmoor run -- sh -c 'psql \"$DATABASE_URL\" -c \"select 1\"'\n"
+    )]
+    Run(Run),
     /// Print the address of a database
     #[command(
         help_template = TEMPLATE,
@@ -147,6 +161,17 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The database whose address the command gets
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) database: Option<String>,
+    /// The command and its arguments
+    #[arg(required = true, last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
 }
 
 /// Arguments of `url`.

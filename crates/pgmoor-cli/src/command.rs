@@ -5,7 +5,9 @@ mod config;
 mod docs;
 mod man;
 mod psql;
+mod run;
 mod status;
+mod up;
 mod url;
 mod version;
 mod wait;
@@ -20,6 +22,8 @@ use crate::output::{Failure, Output};
 pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
     let global = cli.global;
     match cli.command {
+        Command::Up => up::run(&global, output),
+        Command::Run(arguments) => run::run(&global, &arguments),
         Command::Url(arguments) => url::run(&global, &arguments, output),
         Command::Psql(arguments) => psql::run(&global, &arguments),
         Command::Wait(arguments) => wait::run(&global, &arguments, output),
@@ -35,13 +39,20 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
 
 /// Loads the configuration that the arguments name, and starts logging as it says.
 fn configuration(global: &Global) -> Result<Loaded, Failure> {
-    let surroundings = Surroundings::of_process();
-    let loaded = load(global.config.as_deref(), &surroundings)?;
+    let loaded = load_configuration(global)?;
+    start_log(&loaded)?;
+    Ok(loaded)
+}
+
+fn load_configuration(global: &Global) -> Result<Loaded, Failure> {
+    Ok(load(global.config.as_deref(), &Surroundings::of_process())?)
+}
+
+fn start_log(loaded: &Loaded) -> Result<(), Failure> {
     log::start(
         &loaded.settings.log,
-        surroundings.get(log::VARIABLE).as_deref(),
-    )?;
-    Ok(loaded)
+        std::env::var(log::VARIABLE).ok().as_deref(),
+    )
 }
 
 /// A runtime for commands that wait for one thing at a time.

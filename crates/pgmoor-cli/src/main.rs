@@ -12,6 +12,8 @@ mod log;
 
 mod address;
 mod admin;
+mod endpoints;
+mod serve;
 
 mod command;
 

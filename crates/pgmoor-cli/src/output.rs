@@ -193,3 +193,13 @@ fn failure_json(failure: &Failure) -> Value {
         .collect();
     json!({ "schema": SCHEMA, "ok": false, "exit_code": failure.exit.code(), "errors": errors })
 }
+
+/// A line of talk on standard error.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// Talk with a highlighted first word.
+pub(crate) fn say_labelled(label: &str, text: &str) {
+    let _ = writeln!(anstream::stderr(), "{LABEL}{label}{LABEL:#} {text}");
+}

@@ -1,0 +1,237 @@
+//! From configured endpoints to ones that the gateway connects to: credentials chosen, bundled
+//! servers started.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pgmoor::bundled::{self, Bundled, KeeperCommand, Lease};
+use pgmoor::connector::Connector;
+use pgmoor::credential::{
+    Command, CommandProvider, CredentialProvider, FileProvider, NoCredential, PasswordProvider,
+};
+use pgmoor::endpoint::Endpoint;
+use pgmoor::settings::{
+    BundledSettings, CredentialProvider as Provider, CredentialSettings, EndpointSettings, Value,
+};
+use tracing::info;
+
+use crate::config::address;
+use crate::config::load::Surroundings;
+use crate::config::settings::{APP, Settings};
+use crate::exit::Exit;
+use crate::output::{Failure, chain};
+
+/// Connections of a bundled server besides those that pools may open: for its own work and for a
+/// person who looks after it.
+const SPARE_CONNECTIONS: u32 = 10;
+
+/// The endpoints of a configuration by name, as the gateway takes them.
+pub(crate) type Endpoints = BTreeMap<String, Arc<pgmoor_gateway::Endpoint>>;
+
+/// The bundled servers that this process holds, by endpoint. They outlive a reload.
+#[derive(Debug, Default)]
+pub(crate) struct Bundles(BTreeMap<String, Lease>);
+
+impl Bundles {
+    /// Makes every endpoint ready: reads addresses, and starts bundled servers that are not held yet.
+    ///
+    /// # Errors
+    /// An address is wrong, or a server does not start. Servers that did start are still held.
+    pub(crate) async fn open(
+        &mut self,
+        settings: &Settings,
+        surroundings: &Surroundings,
+    ) -> Result<Endpoints, Failure> {
+        let mut opened = Endpoints::new();
+        for (name, endpoint) in &settings.endpoints {
+            let (address, provider) = match &endpoint.bundled {
+                Some(_) if !is_used(name, settings) => continue,
+                Some(bundled) => (
+                    self.hold(name, bundled, settings, surroundings).await?,
+                    no_credential(),
+                ),
+                None => external(name, endpoint, surroundings)?,
+            };
+            let fingerprint = fingerprint(endpoint, &address);
+            let environment = address::environment(surroundings);
+            let connector =
+                Connector::with_home(address, provider, environment.home()).map_err(|error| {
+                    Failure::new(Exit::Usage, format!("cannot prepare endpoint \"{name}\""))
+                        .because(&error)
+                })?;
+            let limit = usize::try_from(endpoint.max_connections.get()).ok();
+            let endpoint = pgmoor_gateway::Endpoint::new(name, connector, limit, fingerprint);
+            opened.insert(name.clone(), Arc::new(endpoint));
+        }
+        Ok(opened)
+    }
+
+    /// Lets go of the servers that no database is served from any more.
+    pub(crate) async fn release_unused(&mut self, settings: &Settings) {
+        let unused: Vec<String> = self
+            .0
+            .keys()
+            .filter(|name| !is_used(name, settings))
+            .cloned()
+            .collect();
+        for name in unused {
+            if let Some(lease) = self.0.remove(&name) {
+                let outcome = lease.stop().await;
+                info!(endpoint = name, ?outcome, "bundled endpoint released");
+            }
+        }
+    }
+
+    /// Stops the servers, unless other gateways use them.
+    pub(crate) async fn stop(self) {
+        for (name, lease) in self.0 {
+            let outcome = lease.stop().await;
+            info!(endpoint = name, ?outcome, "bundled endpoint released");
+        }
+    }
+
+    /// The server's address; it is started unless it is held already.
+    async fn hold(
+        &mut self,
+        name: &str,
+        bundled: &BundledSettings,
+        settings: &Settings,
+        surroundings: &Surroundings,
+    ) -> Result<Endpoint, Failure> {
+        if let Some(lease) = self.0.get(name) {
+            return Ok(lease.address().endpoint());
+        }
+        let failed = || {
+            Failure::new(
+                Exit::Unreachable,
+                format!("cannot start the bundled endpoint \"{name}\""),
+            )
+        };
+        let keeper = KeeperCommand::this_program().map_err(|error| failed().because(&error))?;
+        let server = server_settings(name, bundled, settings, surroundings, keeper);
+        let lease = Bundled::new(server)
+            .start(|step| info!(endpoint = name, step = %step, "bundled endpoint starts"))
+            .await
+            .map_err(|error| failed().cause(chain(&error)).hint(error.hint()))?;
+        let address = lease.address().endpoint();
+        self.0.insert(name.to_owned(), lease);
+        Ok(address)
+    }
+}
+
+fn is_used(name: &str, settings: &Settings) -> bool {
+    settings
+        .databases
+        .values()
+        .any(|database| database.endpoint.as_deref() == Some(name))
+}
+
+fn no_credential() -> Arc<dyn CredentialProvider> {
+    Arc::new(NoCredential)
+}
+
+fn external(
+    name: &str,
+    endpoint: &EndpointSettings,
+    surroundings: &Surroundings,
+) -> Result<(Endpoint, Arc<dyn CredentialProvider>), Failure> {
+    let refused = || {
+        Failure::new(
+            Exit::Usage,
+            format!("cannot use the address of endpoint \"{name}\""),
+        )
+    };
+    let address =
+        address::address(endpoint, &address::environment(surroundings)).map_err(|error| {
+            let failure = refused().because(&error);
+            match error.hint() {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            }
+        })?;
+    let mut address = address.ok_or_else(refused)?;
+    let provider = match &endpoint.credential {
+        Some(settings) => credential(settings, &mut address),
+        None => no_credential(),
+    };
+    Ok((address, provider))
+}
+
+/// Who supplies the password. Where nobody does, the connector takes the address's own, else that of
+/// the passfile, as libpq does.
+fn credential(
+    settings: &CredentialSettings,
+    address: &mut Endpoint,
+) -> Arc<dyn CredentialProvider> {
+    match (settings.provider(), &settings.password, &settings.file) {
+        (Provider::Password, Some(password), _) => {
+            Arc::new(PasswordProvider::new(password.clone()))
+        }
+        (Provider::File, _, Some(file)) => Arc::new(FileProvider::new(file.path())),
+        (Provider::Command, _, _) => Arc::new(CommandProvider::new(Command {
+            timeout: settings.timeout,
+            ttl: settings.ttl,
+            ..Command::new(settings.command.clone())
+        })),
+        (Provider::Passfile, _, file) => {
+            if let Some(file) = file {
+                address.passfile = Some(file.path().to_owned());
+            }
+            Arc::new(NoCredential)
+        }
+        // Loading the settings has seen to it that the key of the provider is there.
+        (Provider::Password | Provider::File | Provider::None, _, _) => Arc::new(NoCredential),
+    }
+}
+
+/// Differs when connections of before cannot go on: the settings or what they were read as differ.
+fn fingerprint(endpoint: &EndpointSettings, address: &Endpoint) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    format!("{:?}", endpoint.show()).hash(&mut hasher);
+    address.to_uri_with_password().expose().hash(&mut hasher);
+    if let Some(password) = endpoint
+        .credential
+        .as_ref()
+        .and_then(|credential| credential.password.as_ref())
+    {
+        password.expose().hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+fn server_settings(
+    name: &str,
+    bundled: &BundledSettings,
+    settings: &Settings,
+    surroundings: &Surroundings,
+    keeper: KeeperCommand,
+) -> bundled::BundledSettings {
+    let connections = settings
+        .endpoints
+        .get(name)
+        .map_or(0, |endpoint| NonZeroU32::get(endpoint.max_connections));
+    bundled::BundledSettings {
+        pg_bin: surroundings.get("PGMOOR_PG_BIN").map(PathBuf::from),
+        search_path: surroundings.get("PATH").map(Into::into),
+        role: APP.to_owned(),
+        database: database_of(name, settings),
+        max_connections: u16::try_from(connections.saturating_add(SPARE_CONNECTIONS))
+            .unwrap_or(u16::MAX),
+        ..bundled::BundledSettings::configured(bundled, &settings.gateway.state_dir, keeper)
+    }
+}
+
+/// The database that is made on a bundled server: that of the first database served from it.
+fn database_of(endpoint: &str, settings: &Settings) -> String {
+    settings
+        .databases
+        .iter()
+        .find(|(_, database)| database.endpoint.as_deref() == Some(endpoint))
+        .map_or_else(
+            || APP.to_owned(),
+            |(name, database)| database.dbname.clone().unwrap_or_else(|| name.clone()),
+        )
+}
