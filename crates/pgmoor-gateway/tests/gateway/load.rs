@@ -1,0 +1,84 @@
+//! Real load: every answer comes, and comes to whom it belongs.
+
+use pgmoor_gateway::settings::PoolMode;
+use pgmoor_testkit::{Pgbench, QueryMode};
+
+use crate::fixture::{Gate, MODES};
+
+fn pgbench(gate: &Gate) -> Pgbench {
+    Pgbench::at(
+        "127.0.0.1",
+        gate.address.port(),
+        "app",
+        &gate.password,
+        "app",
+    )
+}
+
+#[tokio::test]
+async fn pgbench_runs_clean_in_every_query_mode_of_both_pool_modes() {
+    for mode in MODES {
+        let gate = Gate::start(mode, 8).await;
+        pgbench(&gate).initialize(1).await;
+        for query in [QueryMode::Simple, QueryMode::Extended, QueryMode::Prepared] {
+            // No more clients than server connections: pgbench prepares statements in the middle of
+            // a transaction and waits for the answer without looking after its other clients.
+            let report = pgbench(&gate)
+                .mode(query)
+                .clients(8)
+                .threads(2)
+                .transactions(50)
+                .run()
+                .await;
+
+            assert!(report.is_clean(), "{mode:?}: {}", report.output);
+            assert_eq!(report.transactions, 8 * 50);
+        }
+    }
+}
+
+#[tokio::test]
+async fn more_clients_than_server_connections_all_get_their_turn() {
+    let gate = Gate::start(PoolMode::Transaction, 3).await;
+    pgbench(&gate).initialize(1).await;
+
+    let report = pgbench(&gate)
+        .select_only()
+        .clients(30)
+        .threads(2)
+        .transactions(100)
+        .run()
+        .await;
+
+    assert!(report.is_clean(), "{}", report.output);
+    let backends = gate
+        .postgres
+        .psql("select count(*) from pg_stat_activity where usename = 'app'")
+        .await;
+    assert!(
+        backends.trim().parse::<u32>().expect("a number") <= 3,
+        "{backends}"
+    );
+}
+
+#[tokio::test]
+async fn connecting_for_each_transaction_works_and_leaves_nothing_behind() {
+    let gate = Gate::start(PoolMode::Transaction, 4).await;
+    pgbench(&gate).initialize(1).await;
+
+    let report = pgbench(&gate)
+        .select_only()
+        .connect_each()
+        .clients(8)
+        .transactions(30)
+        .run()
+        .await;
+
+    assert!(report.is_clean(), "{}", report.output);
+    pgmoor_testkit::wait_for(
+        "clients are gone",
+        std::time::Duration::from_secs(5),
+        async || gate.gateway.clients() == 0,
+    )
+    .await;
+}
