@@ -50,6 +50,9 @@ pub(crate) struct Held {
     pub(crate) pid: Option<i32>,
     pub(crate) opened: Moment,
     pub(crate) endpoint: Arc<str>,
+    pub(crate) peer: Peer,
+    pub(crate) tls: Option<Arc<str>>,
+    pub(crate) generation: u64,
     target: Arc<CancelTarget>,
     under_way: Arc<AtomicUsize>,
 }
@@ -62,6 +65,9 @@ impl Held {
             pid: about.pid,
             opened: about.opened,
             endpoint: about.endpoint.clone(),
+            peer: about.peer,
+            tls: about.tls.clone(),
+            generation: about.generation,
             target: about.cancel.clone(),
             under_way: about.cancels.clone(),
         }
@@ -100,6 +106,8 @@ pub(crate) struct Client {
     pub(crate) running: Cell<Option<Moment>>,
     pub(crate) in_transaction: Cell<bool>,
     pub(crate) held: RefCell<Option<Held>>,
+    /// Its prepared statements, and those on its server connection, when it was last answered.
+    pub(crate) prepared: Cell<(usize, usize)>,
     order: Cell<Option<Order>>,
     cancelled: Cell<bool>,
     waker: RefCell<Option<Waker>>,
@@ -134,6 +142,7 @@ impl Client {
             running: Cell::new(None),
             in_transaction: Cell::new(false),
             held: RefCell::default(),
+            prepared: Cell::new((0, 0)),
             order: Cell::new(None),
             cancelled: Cell::new(false),
             waker: RefCell::default(),
@@ -164,6 +173,11 @@ impl Client {
         }
     }
 
+    /// Whether somebody has asked to cancel what it runs, since this was last asked.
+    pub(crate) fn takes_cancel(&self) -> bool {
+        self.cancelled.take()
+    }
+
     /// Cancels what it runs, once.
     pub(crate) fn cancel_running(&self) {
         if self.running.get().is_some()
@@ -171,6 +185,16 @@ impl Client {
             && let Some(held) = self.held.borrow().clone()
         {
             held.cancel();
+        }
+    }
+
+    /// What it runs needs no server connection: a command of the admin database.
+    fn note_cancel(&self) {
+        if self.running.get().is_some() {
+            self.cancelled.set(true);
+            if let Some(waker) = &*self.waker.borrow() {
+                waker.wake_by_ref();
+            }
         }
     }
 
@@ -216,9 +240,11 @@ impl Clients {
         let client = self.0.borrow().get(&id).cloned();
         if let Some(client) = client
             && bool::from(client.key.ct_eq(key))
-            && let Some(held) = client.held.borrow().clone()
         {
-            held.cancel();
+            match client.held.borrow().clone() {
+                Some(held) => held.cancel(),
+                None => client.note_cancel(),
+            }
         }
     }
 

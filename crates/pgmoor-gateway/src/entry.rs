@@ -16,6 +16,7 @@ use tracing::{debug, info, warn};
 
 use crate::clients::{Client, Introduction, Order};
 use crate::console;
+use crate::counters::Stage;
 use crate::login::{Hello, Identity, Refusal, ServerLookup, Talk, hello, prove};
 use crate::parameters::{Parameters, parse_options};
 use crate::pool::{Login, Pool, PoolKey, Server};
@@ -39,7 +40,9 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: Stream, place: Place) {
     let (mut talk, message) = match timeout(limit, greeting).await {
         Ok(Ok(Hello::Cancel { pid, key })) => return worker.gateway.cancel(pid, key),
         Ok(Ok(Hello::Start { talk, message })) => (talk, message),
-        Ok(Err((talk, refusal))) => return turn_away(talk, &refusal, &peer.to_string(), "").await,
+        Ok(Err((talk, refusal))) => {
+            return turn_away(&worker, talk, &refusal, &peer.to_string(), "").await;
+        }
         Err(_) => return debug!(%peer, "client did not log in in time"),
     };
     let user = message.user().unwrap_or_default().to_owned();
@@ -53,7 +56,9 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: Stream, place: Place) {
     };
     let admitted = match admitted {
         Ok(admitted) => admitted,
-        Err(refusal) => return turn_away(Some(talk), &refusal, &peer.to_string(), &user).await,
+        Err(refusal) => {
+            return turn_away(&worker, Some(talk), &refusal, &peer.to_string(), &user).await;
+        }
     };
     match admitted {
         Admitted::Console { admin } => console::serve(&worker, talk, &user, admin).await,
@@ -117,6 +122,15 @@ async fn log_in(
     let Some(database) = database.filter(|_| state.users.may_use(user, name)) else {
         return Err(unknown_database(name, &state.databases, &state.users, user));
     };
+    if database.disabled.load(Ordering::SeqCst) {
+        return Err(Refusal::new(
+            sqlstate::CANNOT_CONNECT_NOW,
+            format!("database \"{name}\" is disabled"),
+        )
+        .hint(format!(
+            "\"ENABLE {name}\" in the admin database lets clients in again"
+        )));
+    }
     let key = PoolKey {
         database: database.name.clone(),
         user: match identity.login {
@@ -254,7 +268,9 @@ async fn enter(
         server,
     } = match outcome {
         Ok(prepared) => prepared,
-        Err(refusal) => return turn_away(Some(talk), &refusal, &peer, &identity.user).await,
+        Err(refusal) => {
+            return turn_away(&worker, Some(talk), &refusal, &peer, &identity.user).await;
+        }
     };
     let (id, key) = worker.new_key(message.minor);
     let mut out = Vec::new();
@@ -288,6 +304,7 @@ async fn enter(
     drop((message, welcome, out));
     debug!(client_id = id, user = %client.user, pool = %client.database, %peer, "client logged in");
     worker.clients.enter(client.clone());
+    worker.gateway.events.login();
     if worker.gateway.stopping.load(Ordering::SeqCst) {
         client.give_order(Order::Leave);
     }
@@ -304,6 +321,9 @@ async fn enter(
     }
     let end = session.run().await;
     worker.clients.leave(id);
+    if let Some((stage, class)) = stage_of_end(&end) {
+        worker.gateway.events.error(stage, &class);
+    }
     farewell(&mut session, &end, &client).await;
     drop(place);
 }
@@ -411,8 +431,48 @@ async fn replicate(
     })
 }
 
+/// Where a login failed, and the class of its SQLSTATE.
+fn stage_of_refusal(refusal: &Refusal) -> (Stage, &str) {
+    match refusal {
+        Refusal::Gone(Some(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
+            (Stage::Tls, "08")
+        }
+        Refusal::Gone(_) => (Stage::Client, "08"),
+        Refusal::Told { sqlstate, .. } => {
+            let stage = match sqlstate.class() {
+                "28" | "3D" => Stage::Auth,
+                "08" if *sqlstate == sqlstate::PROTOCOL_VIOLATION => Stage::Protocol,
+                "08" | "53" | "57" => Stage::Checkout,
+                _ => Stage::Client,
+            };
+            (stage, sqlstate.class())
+        }
+    }
+}
+
+/// Where a session failed; nothing when it ended as clients end theirs.
+fn stage_of_end(end: &End) -> Option<(Stage, String)> {
+    let (stage, state) = match end {
+        End::Terminated | End::ClientGone(None) | End::Ordered(Order::Leave | Order::Kill) => {
+            return None;
+        }
+        End::ClientGone(Some(_)) => (Stage::Client, sqlstate::CONNECTION_FAILURE),
+        End::Violation(_) => (Stage::Protocol, sqlstate::PROTOCOL_VIOLATION),
+        End::Checkout(error) => (Stage::Checkout, error.sqlstate()),
+        End::ServerGone { .. } => (Stage::Server, sqlstate::CONNECTION_FAILURE),
+        End::ServerBroken(_) => (Stage::Server, sqlstate::PROTOCOL_VIOLATION),
+        End::Ordered(Order::IdleTimeout) => (Stage::Client, sqlstate::IDLE_SESSION_TIMEOUT),
+        End::Ordered(Order::IdleInTransaction) => {
+            (Stage::Client, sqlstate::IDLE_IN_TRANSACTION_SESSION_TIMEOUT)
+        }
+    };
+    Some((stage, state.class().to_owned()))
+}
+
 /// Tells a client why it is not let in.
-async fn turn_away(talk: Option<Talk>, refusal: &Refusal, peer: &str, user: &str) {
+async fn turn_away(worker: &Worker, talk: Option<Talk>, refusal: &Refusal, peer: &str, user: &str) {
+    let (stage, class) = stage_of_refusal(refusal);
+    worker.gateway.events.error(stage, class);
     match refusal {
         Refusal::Gone(source) => {
             return debug!(peer, error = ?source.as_ref().map(ToString::to_string), "client went away during login");

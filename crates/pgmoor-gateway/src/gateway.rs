@@ -17,7 +17,7 @@ use crate::clients::Order;
 use crate::endpoint::Endpoint;
 use crate::listener::Listener;
 use crate::login::{UserError, Users};
-use crate::pool::Database;
+use crate::pool::{Database, Health};
 use crate::settings::{self, ClientCertificate, DatabaseSettings, GatewaySettings, TlsMode};
 use crate::state_dir::{self, StateDirError};
 use crate::traffic::Traffic;
@@ -300,6 +300,8 @@ fn new_database(name: &str, settings: DatabaseSettings, endpoint: Arc<Endpoint>)
         settings: ArcSwap::from_pointee(settings.pool),
         endpoint: ArcSwap::new(endpoint),
         paused: AtomicBool::new(false),
+        disabled: AtomicBool::new(false),
+        health: Health::default(),
         generation: AtomicU64::new(0),
     }
 }

@@ -354,6 +354,10 @@ impl Session {
             Err(violation) => return Step::Over(End::Violation(violation)),
         };
         let tail = sink.finish();
+        self.pool
+            .counters
+            .server_sent
+            .add((output.len() + tail.len()) as u64);
         // A server that is gone shows when it is read; what it said before comes first.
         let _ = send(&mut server.stream, &output, tail, &mut server.about.outbox);
         self.inbox.extend_from_slice(&input[taken..]);
@@ -391,6 +395,7 @@ impl Session {
             .server_bytes(input, &mut server.about.state, &mut sink);
         let tail = sink.finish();
         let sent = output.len() + tail.len();
+        self.pool.counters.server_received.add(count as u64);
         self.pool.counters.client_sent.add(sent as u64);
         if let Err(error) = send(&mut self.stream, &output, tail, &mut self.outbox) {
             return Step::Over(End::ClientGone(Some(error)));
@@ -422,7 +427,27 @@ impl Session {
         let counters = &self.pool.counters;
         counters.queries.add(tally.queries.into());
         counters.transactions.add(tally.transactions.into());
-        counters.errors.add(tally.errors.into());
+        counters.client_parses.add(tally.client_parses.into());
+        counters.server_parses.add(tally.server_parses.into());
+        counters.binds.add(tally.binds.into());
+        if !tally.errors.is_empty() {
+            counters.errors.add(tally.errors.len() as u64);
+            for class in &tally.errors {
+                let class = std::str::from_utf8(class).unwrap_or_default();
+                counters.server_errors.add(class);
+            }
+        }
+        if let Some(reason) = tally.pinned {
+            counters.pins[reason as usize].add(1);
+        }
+        counters.evictions.add(tally.evictions.into());
+        let on_server = match &self.phase {
+            Phase::Active(server) => server.about.state.prepared_statements(),
+            Phase::Idle | Phase::Waiting(_) => 0,
+        };
+        self.client
+            .prepared
+            .set((self.relay.statements(), on_server));
     }
 
     /// Gives the server connection back when the client does not need it any more.

@@ -21,6 +21,7 @@ use tracing::{error, info, warn};
 use crate::buffers::Buffers;
 use crate::clients::{Clients, Order};
 use crate::clock::Moment;
+use crate::counters::Events;
 use crate::endpoint::Endpoint;
 use crate::entry;
 use crate::listener::{Accepted, Listener};
@@ -64,6 +65,7 @@ pub(crate) struct Shared {
     pub(crate) state: ArcSwap<State>,
     /// No client is let in any more.
     pub(crate) stopping: AtomicBool,
+    pub(crate) events: Events,
     pools: Pools,
     signals: Signals,
     tasks: Box<[mpsc::UnboundedSender<Task>]>,
@@ -124,6 +126,7 @@ impl Shared {
         let shared = Self {
             state: ArcSwap::from_pointee(state),
             stopping: AtomicBool::new(false),
+            events: Events::default(),
             pools: Pools::default(),
             signals: Signals(signals.into()),
             tasks: tasks.into(),

@@ -95,11 +95,13 @@ impl Pool {
             self.show_idle(idle.len());
             if server.health() == Health::Dead {
                 info!(server_id = server.about.id, pool = %self.name(), "server closed an idle connection");
+                self.counters.discards.add("server_gone");
                 continue;
             }
             if server.about.generation == self.shared.generation() {
                 return Some(server);
             }
+            self.counters.discards.add("replaced");
             server.close();
         }
         None
@@ -242,6 +244,7 @@ impl Pool {
         endpoint: &str,
     ) {
         self.counters.server_opened.add(1);
+        self.shared.database.health.succeeded();
         self.failures.set(0);
         *self.last_error.borrow_mut() = None;
         let settings = self.shared.database.settings.load();
@@ -261,6 +264,7 @@ impl Pool {
     fn failed(self: &Rc<Self>, error: Arc<ConnectError>, permit: Permit) {
         permit.return_silently();
         self.counters.server_failed.add(1);
+        self.shared.database.health.failed(&error);
         let failures = self.failures.get().saturating_add(1);
         self.failures.set(failures);
         if failures == 1 {
@@ -308,6 +312,7 @@ impl Pool {
             Condition::Clean | Condition::Used => self.reset(server),
             Condition::Unusable(reason) => {
                 info!(server_id = server.about.id, pool = %self.name(), reason, "discarded server connection");
+                self.counters.discards.add(reason);
                 drop(server);
                 self.help();
             }
@@ -334,6 +339,7 @@ impl Pool {
                 Ok(()) => pool.place(server),
                 Err(reason) => {
                     info!(server_id = server.about.id, pool = %pool.name(), reason, "discarded server connection");
+                    pool.counters.discards.add(reason);
                     drop(server);
                     pool.help();
                 }
@@ -343,7 +349,10 @@ impl Pool {
 
     /// Gives a clean server connection to who needs it most, or keeps it.
     fn place(self: &Rc<Self>, mut server: Box<Server>) {
-        if self.shared.is_paused() || server.about.generation != self.shared.generation() {
+        let paused = self.shared.is_paused();
+        if paused || server.about.generation != self.shared.generation() {
+            let reason = if paused { "paused" } else { "replaced" };
+            self.counters.discards.add(reason);
             return server.close();
         }
         if self.queue.borrow().is_empty() && !self.has_needier() {
@@ -439,15 +448,23 @@ impl Pool {
                 && kept.len() >= min_idle;
             if server.health() == Health::Dead {
                 info!(server_id = server.about.id, pool = %self.name(), "server closed an idle connection");
-            } else if paused
-                || too_long
-                || server.is_expired(now)
-                || server.about.generation != generation
-            {
-                server.close();
+                self.counters.discards.add("server_gone");
+                continue;
+            }
+            let reason = if paused {
+                "paused"
+            } else if server.about.generation != generation {
+                "replaced"
+            } else if server.is_expired(now) {
+                "age"
+            } else if too_long {
+                "idle"
             } else {
                 kept.push(server);
-            }
+                continue;
+            };
+            self.counters.discards.add(reason);
+            server.close();
         }
         self.show_idle(kept.len());
         *self.idle.borrow_mut() = kept;

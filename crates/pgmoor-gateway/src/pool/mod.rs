@@ -13,12 +13,14 @@
 //! a client waits there longer than any here.
 
 mod error;
+mod health;
 mod local;
 mod reset;
 mod server;
 mod shared;
 
 pub(crate) use error::CheckoutError;
+pub(crate) use health::Health;
 pub(crate) use local::{Pool, Reported, Waiting};
 pub(crate) use reset::Condition;
 pub(crate) use server::Server;

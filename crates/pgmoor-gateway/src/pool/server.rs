@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use pgmoor::connector::{CancelTarget, Connection};
-use pgmoor::stream::{Detached, Stream};
+use pgmoor::stream::{Detached, Peer, Stream};
 use pgmoor_wire::{backend, frame, frontend, tag};
 
 use super::shared::Permit;
@@ -46,6 +46,9 @@ pub(crate) struct About {
     expires: Option<Moment>,
     pub(crate) generation: u64,
     pub(crate) endpoint: Arc<str>,
+    /// The server's address, and how the connection is encrypted, for people.
+    pub(crate) peer: Peer,
+    pub(crate) tls: Option<Arc<str>>,
     permit: Option<Permit>,
 }
 
@@ -82,6 +85,9 @@ impl Server {
             let early = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) % spread;
             Moment::from_micros(opened.micros().saturating_add(micros - early))
         });
+        let peer = *connection.stream.peer();
+        let tls = connection.stream.tls();
+        let tls = tls.map(|info| format!("{} {}", info.version, info.cipher).into());
         Self {
             stream: connection.stream,
             about: Box::new(About {
@@ -97,6 +103,8 @@ impl Server {
                 expires,
                 generation,
                 endpoint: endpoint.into(),
+                peer,
+                tls,
                 permit,
             }),
         }

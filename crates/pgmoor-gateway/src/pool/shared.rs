@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use pgmoor::Secret;
 use tokio::sync::mpsc;
 
+use super::health::Health;
 use super::server::Parted;
 use crate::clock::Moment;
 use crate::counters::PoolCounters;
@@ -49,6 +50,10 @@ pub(crate) struct Database {
     pub(crate) endpoint: ArcSwap<Endpoint>,
     /// Clients wait instead of getting a server connection.
     pub(crate) paused: AtomicBool,
+    /// No client is let in any more.
+    pub(crate) disabled: AtomicBool,
+    /// What came of the last attempts to connect to its server.
+    pub(crate) health: Health,
     /// Server connections of an earlier generation are closed when they come back.
     pub(crate) generation: AtomicU64,
 }

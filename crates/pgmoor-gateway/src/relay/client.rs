@@ -271,6 +271,7 @@ impl Relay {
         self.statements
             .get_or_insert_default()
             .insert(parse.name.into(), statement.clone());
+        self.tally.client_parses += 1;
         let defines = Some((parse.name.into(), statement.id));
         if side.server.prepared.get(&statement.id).is_some() {
             let mut answer = Vec::new();
@@ -371,6 +372,7 @@ impl Relay {
         })?;
         self.unsynced = true;
         let (name, statement) = self.resolve(bind.statement, side)?;
+        self.tally.binds += u32::from(!bind.statement.is_empty());
         if let Some(statement) = statement
             && !statement.effects.list.is_empty()
         {
@@ -542,6 +544,7 @@ impl Relay {
         ))?;
         if !statement.name.is_empty() {
             side.server.prepared.push(statement.id, ());
+            self.tally.server_parses += 1;
         }
         Ok(())
     }
@@ -552,6 +555,7 @@ impl Relay {
             return Ok(());
         }
         if let Some((oldest, ())) = side.server.prepared.pop_lru() {
+            self.tally.evictions += 1;
             let name = [NAME_PREFIX, oldest.to_string().as_bytes()].concat();
             encoded(frontend::write_close(side.to_server.insert(), b'S', &name))?;
             let note = Note {

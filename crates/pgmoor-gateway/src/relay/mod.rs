@@ -74,6 +74,11 @@ impl ServerState {
         }
     }
 
+    /// How many statements are prepared on it by a name of ours.
+    pub(crate) fn prepared_statements(&self) -> usize {
+        self.prepared.len()
+    }
+
     /// Forgets what `DISCARD ALL` has cleared.
     pub(crate) fn discarded(&mut self) {
         self.applied = Parameters::default();
@@ -132,11 +137,19 @@ pub(crate) enum Flow {
 }
 
 /// What happened since it was last asked, for the statistics.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) queries: u32,
     pub(crate) transactions: u32,
-    pub(crate) errors: u32,
+    /// The SQLSTATE class of each error.
+    pub(crate) errors: Vec<[u8; 2]>,
+    /// Named statements: prepared by the client, prepared on a server, bound, closed to make room.
+    pub(crate) client_parses: u32,
+    pub(crate) server_parses: u32,
+    pub(crate) binds: u32,
+    pub(crate) evictions: u32,
+    /// The session keeps its server connection from now on.
+    pub(crate) pinned: Option<PinReason>,
 }
 
 /// The rest of a message that is being passed through in pieces.
@@ -267,6 +280,11 @@ impl Relay {
         self.parameters.current()
     }
 
+    /// How many named statements the client holds.
+    pub(crate) fn statements(&self) -> usize {
+        self.statements.as_ref().map_or(0, |known| known.len())
+    }
+
     /// Takes what happened since the last call.
     pub(crate) fn take_tally(&mut self) -> Tally {
         std::mem::take(&mut self.tally)
@@ -277,6 +295,7 @@ impl Relay {
         server.dirty = true;
         if self.mode == PoolMode::Transaction && self.pinned.is_none() {
             self.pinned = Some(reason);
+            self.tally.pinned = Some(reason);
         }
     }
 

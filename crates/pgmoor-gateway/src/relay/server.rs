@@ -2,6 +2,7 @@
 
 use pgmoor_wire::backend::{self, TransactionStatus};
 use pgmoor_wire::frame::{self, Header};
+use pgmoor_wire::sqlstate::SqlState;
 use pgmoor_wire::tag;
 
 use super::expected::{Expected, Kind, Note};
@@ -237,7 +238,8 @@ impl Relay {
     ) -> bool {
         self.server_said_farewell |= backend::ErrorView::new(body).is_fatal();
         self.failed = true;
-        self.tally.errors += 1;
+        let class = backend::ErrorView::new(body).sqlstate().map(class_of);
+        self.tally.errors.push(class.unwrap_or(*b"XX"));
         if self.copy_in && self.swallowed_syncs {
             self.lose_count(server);
         }
@@ -382,6 +384,11 @@ impl Relay {
             }
         }
     }
+}
+
+fn class_of(state: SqlState) -> [u8; 2] {
+    let class = state.class().as_bytes();
+    [class[0], class[1]]
 }
 
 fn status(body: &[u8]) -> Result<TransactionStatus, Broken> {

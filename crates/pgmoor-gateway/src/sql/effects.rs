@@ -1,6 +1,7 @@
 //! From statement text to the effects that outlive its transaction.
 
 use super::lexer::{Lexer, Token};
+use crate::counters::PINS;
 
 /// Something that a statement leaves behind in its session when it succeeds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +40,33 @@ pub(crate) enum PinReason {
 }
 
 impl PinReason {
+    pub(crate) const ALL: [Self; PINS] = [
+        Self::Listen,
+        Self::AdvisoryLock,
+        Self::TemporaryTable,
+        Self::HoldCursor,
+        Self::Prepare,
+        Self::Role,
+        Self::Setting,
+        Self::Load,
+        Self::Unprovable,
+    ];
+
+    /// As the metrics say it.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Listen => "listen",
+            Self::AdvisoryLock => "advisory_lock",
+            Self::TemporaryTable => "temporary_table",
+            Self::HoldCursor => "hold_cursor",
+            Self::Prepare => "prepare",
+            Self::Role => "role",
+            Self::Setting => "setting",
+            Self::Load => "load",
+            Self::Unprovable => "unprovable",
+        }
+    }
+
     /// What the client did, as a message would name it.
     pub(crate) fn what(self) -> &'static str {
         match self {
