@@ -18,6 +18,8 @@ use crate::tls::TlsError;
 pub enum Stage {
     /// Finding the host's addresses.
     Dns,
+    /// Waiting for the credential's provider.
+    Credential,
     /// Connecting the socket.
     Tcp,
     /// Agreeing on TLS.
@@ -37,6 +39,7 @@ impl Stage {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Dns => "resolve",
+            Self::Credential => "get a credential",
             Self::Tcp => "connect",
             Self::Tls => "agree on TLS",
             Self::Auth => "log in",
@@ -320,10 +323,8 @@ impl ConnectError {
             | Self::TlsHandshake { .. }
             | Self::NoAlpn { .. }
             | Self::CertificateNotAsked { .. } => Stage::Tls,
-            Self::Credential { .. }
-            | Self::NoPassword { .. }
-            | Self::AuthMethod { .. }
-            | Self::Scram { .. } => Stage::Auth,
+            Self::Credential { .. } => Stage::Credential,
+            Self::NoPassword { .. } | Self::AuthMethod { .. } | Self::Scram { .. } => Stage::Auth,
             Self::Startup { .. } => Stage::Startup,
             Self::WrongServer { .. } => Stage::Target,
             Self::NoCancelKey { .. } => Stage::Cancel,
@@ -440,8 +441,9 @@ impl ConnectError {
             | Self::Scram { .. }
             | Self::Protocol { .. }
             | Self::Startup { .. }
-            | Self::NoCancelKey { .. }
-            | Self::All { .. } => false,
+            | Self::NoCancelKey { .. } => false,
+            // The methods of encryption of one address: the last had the last word.
+            Self::All { attempts } => attempts.last().is_some_and(Self::lets_others_try),
         }
     }
 }

@@ -4,6 +4,7 @@ use pgmoor_wire::backend::{
     Authentication, BackendKey, NegotiateProtocol, ParameterStatus, TransactionStatus,
 };
 use pgmoor_wire::{startup, tag};
+use zeroize::Zeroizing;
 
 use super::auth::{Authenticator, Policy, Problem, Proof};
 use super::channel::{Channel, Message};
@@ -12,6 +13,8 @@ use super::site::Site;
 use crate::endpoint::ProtocolVersion;
 use crate::stream::Stream;
 
+/// Long enough for any answer: a buffer that grew would leave a copy of the password behind.
+const MAX_ANSWER: usize = 70_000;
 /// More settings than any server reports.
 const MAX_PARAMETERS: usize = 256;
 
@@ -109,7 +112,8 @@ async fn authenticate(
             tag::AUTHENTICATION => {
                 let asked = Authentication::decode(&message.body)
                     .map_err(|error| channel.malformed(error))?;
-                let mut out = Vec::new();
+                // May hold the password.
+                let mut out = Zeroizing::new(Vec::with_capacity(MAX_ANSWER));
                 authenticator
                     .on_request(asked, &mut out)
                     .map_err(|problem| explain(problem, channel, request))?;

@@ -284,7 +284,7 @@ impl Connector {
     ) -> Result<Identity, ConnectError> {
         let database = wish.database.or(self.endpoint.dbname.as_deref());
         let getting = identity::of(self, host, database, wish.login, site);
-        site.within(Stage::Auth, getting).await
+        site.within(Stage::Credential, getting).await
     }
 
     /// Tries the methods that `sslmode` allows.
@@ -460,13 +460,20 @@ fn is_rejection(error: &ConnectError) -> bool {
     matches!(error.report(), Some(report) if report.is_login_failure())
 }
 
-/// One failure speaks for itself.
-fn conclude(mut failures: Vec<ConnectError>) -> ConnectError {
-    match failures.pop() {
-        Some(only) if failures.is_empty() => only,
+/// One failure speaks for itself; several are listed, however they were nested.
+fn conclude(failures: Vec<ConnectError>) -> ConnectError {
+    let mut attempts = Vec::with_capacity(failures.len());
+    for failure in failures {
+        match failure {
+            ConnectError::All { attempts: several } => attempts.extend(several),
+            one => attempts.push(one),
+        }
+    }
+    match attempts.pop() {
+        Some(only) if attempts.is_empty() => only,
         Some(last) => {
-            failures.push(last);
-            ConnectError::All { attempts: failures }
+            attempts.push(last);
+            ConnectError::All { attempts }
         }
         None => ConnectError::Startup {
             problem: "the endpoint has no host".to_owned(),

@@ -14,6 +14,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use super::flight::{Cache, Decision};
 use super::{Credential, CredentialError, CredentialProvider, Request, Supply, moment, text};
 
+/// Even one that lives longer is renewed after a day.
+const MAX_LIFETIME: Duration = Duration::from_secs(86_400);
 /// More than this of an output is not read.
 const MAX_OUTPUT: u64 = 64 * 1024;
 const MAX_COMPLAINT: usize = 200;
@@ -151,8 +153,11 @@ impl CommandProvider {
                 Ok(credential)
             }
             Err(error) => {
-                tracing::warn!(error = %error, "credential command failed");
-                cache().failed(error, Instant::now())
+                let kept = cache().failed(error.clone(), Instant::now());
+                if kept.is_ok() {
+                    tracing::warn!(error = %error, "credential was not renewed and is kept while valid");
+                }
+                kept
             }
         }
     }
@@ -163,9 +168,10 @@ impl CommandProvider {
         now: SystemTime,
     ) -> Result<Duration, CredentialError> {
         match credential.expires_at {
-            None => Ok(self.command.ttl),
+            None => Ok(self.command.ttl.min(MAX_LIFETIME)),
             Some(end) => end
                 .duration_since(now)
+                .map(|left| left.min(MAX_LIFETIME))
                 .map_err(|_| CredentialError::Expired {
                     origin: self.origin(),
                 }),

@@ -233,3 +233,34 @@ fn impossible_version_bounds_are_refused() {
         Some("pgmoor speaks TLSv1.2 and TLSv1.3")
     );
 }
+
+#[tokio::test]
+async fn returning_client_resumes_its_session_until_files_are_reloaded() {
+    let ca = Ca::default();
+    let certificate = ca.server();
+    let server = ServerTls::new(server_settings(&certificate)).expect("server");
+    let config = pgmoor_testkit::client_config(&ca, None);
+    let resumed = async || {
+        let (left, right) = tokio::net::UnixStream::pair().expect("pair");
+        let mut client = Stream::unix(left).expect("client");
+        let mut accepted = Stream::unix(right).expect("server");
+        let name = rustls_pki_types::ServerName::try_from("localhost").expect("name");
+        let (connected, acceptance) = tokio::join!(
+            client.connect_tls(config.clone(), name),
+            accepted.accept_tls(server.current()),
+        );
+        connected.expect("client");
+        acceptance.expect("server");
+        // The ticket comes with the first bytes.
+        accepted.write_all(b"!").await.expect("write");
+        client.read_some(&mut [0]).await.expect("read");
+        accepted.tls().expect("tls").resumed
+    };
+    assert!(!resumed().await);
+    assert!(resumed().await);
+
+    replace(certificate.key_path(), certificate.key_pem());
+    assert!(server.reload().expect("reload"));
+
+    assert!(!resumed().await);
+}

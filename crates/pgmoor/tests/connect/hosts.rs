@@ -235,3 +235,11 @@ async fn balanced_load_reaches_every_host() {
     }
     assert!(a.accepted() > 0 && b.accepted() > 0);
 }
+
+#[test]
+fn connecting_can_be_done_on_any_runtime() {
+    fn is_send<T: Send>(_: &T) {}
+    let connector = connector("host=localhost user=app");
+    is_send(&connector.connect(Login::Endpoint, None, &[], deadline()));
+    is_send(&connector);
+}

@@ -3,7 +3,6 @@
 use pgmoor::connector::ConnectError;
 use pgmoor::error::ErrorKind;
 use pgmoor_testkit::{Ca, Postgres, ScriptedServer, client_program, server_config};
-use pgmoor_wire::tag;
 
 use crate::common::{ask, connect, local, named, refused, told};
 
@@ -176,38 +175,41 @@ async fn version_bounds_are_kept() {
     }
 }
 
-#[tokio::test]
-async fn direct_tls_begins_at_once_and_needs_the_protocols_name() {
+/// Connects by direct TLS to a server that does or does not know ALPN.
+async fn direct(knows_alpn: bool) -> Result<Option<Vec<u8>>, ConnectError> {
     let ca = Ca::default();
-    let certificate = ca.server();
-    let root = ca.root_path().display().to_string();
     let fake = ScriptedServer::tcp().await;
-    let config = server_config(&certificate, None);
+    let mut config = (*server_config(&ca.server(), None)).clone();
+    if !knows_alpn {
+        config.alpn_protocols.clear();
+    }
+    let config = std::sync::Arc::new(config);
     let text = format!(
         "host=localhost hostaddr=127.0.0.1 port={} user=app dbname=app sslmode=verify-full \
-         sslrootcert={root} sslnegotiation=direct",
-        fake.port()
+         sslrootcert={} sslnegotiation=direct",
+        fake.port(),
+        ca.root_path().display(),
     );
     let _serving = fake.serve(move |mut connection| {
         let config = config.clone();
         async move {
             connection.accept_tls(config).await;
-            connection.welcome().await;
-            connection.expect(tag::TERMINATE).await;
+            if knows_alpn {
+                connection.welcome().await;
+            }
+            let _ = connection.try_next().await;
         }
     });
+    let connection = connect(&text).await?;
+    Ok(connection.stream.tls().expect("tls").alpn.clone())
+}
 
-    let mut connection = connect(&text).await.expect("connection");
-
-    assert_eq!(
-        connection.stream.tls().expect("tls").alpn.as_deref(),
-        Some(&b"postgresql"[..])
-    );
-    connection
-        .stream
-        .write_all(b"X\0\0\0\x04")
-        .await
-        .expect("terminate");
+#[tokio::test]
+async fn direct_tls_begins_at_once_and_needs_the_protocols_name() {
+    let agreed = direct(true).await.expect("connection");
+    assert_eq!(agreed.as_deref(), Some(&b"postgresql"[..]));
+    let error = direct(false).await.expect_err("no name");
+    assert!(matches!(error, ConnectError::NoAlpn { .. }), "{error}");
 }
 
 #[tokio::test]
@@ -273,7 +275,12 @@ async fn every_combination_ends_as_it_does_in_libpq() {
             "verify-full",
         ] {
             for root in &roots {
-                for name in ["localhost", "db.example", "127.0.0.1"] {
+                // Only verify-full looks at the name; psql is not run where it cannot matter.
+                let names: &[&str] = match mode {
+                    "verify-full" => &["localhost", "db.example", "127.0.0.1"],
+                    _ => &["db.example"],
+                };
+                for name in names {
                     let text = named(name, postgres, &format!("sslmode={mode} {root}"));
                     let ours = match connect(&text).await {
                         Ok(connection) if connection.stream.tls().is_some() => Ok(Got::Tls),
