@@ -208,13 +208,19 @@ gateway:
 
 #[test]
 fn an_address_that_cannot_be_read_is_refused_without_its_password() {
-    let yaml = "databases:\n  app: { url: \"postgres://u:geheim@h/d?sslmode=foo\" }\n";
+    let told = refusal("databases:\n  app: { url: \"postgres://u:geheim@h/d?sslmode=foo\" }\n");
 
-    insta::assert_snapshot!(refusal(yaml), @r#"
-    error: pgmoor.yaml:2:15: cannot use the address of endpoint "app"
-    cause: parameter "sslmode" has the unknown value "foo"
-    hint: it is one of disable, allow, prefer, require, verify-ca, verify-full
-    "#);
+    assert!(
+        told.starts_with(
+            "error: pgmoor.yaml:2:15: cannot use the address of endpoint \"app\"\ncause: "
+        ),
+        "{told}"
+    );
+    assert!(
+        told.contains("sslmode") && told.contains("\nhint: "),
+        "{told}"
+    );
+    assert!(!told.contains("geheim"), "{told}");
 }
 
 #[test]

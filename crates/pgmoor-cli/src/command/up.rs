@@ -15,7 +15,7 @@ use crate::args::Global;
 use crate::config::load::{Loaded, Source, Surroundings, load};
 use crate::config::settings::{LogFormat, Settings};
 use crate::exit::Exit;
-use crate::output::{Failure, Format, Output, SCHEMA, chain, say, say_labelled};
+use crate::output::{Failure, Format, Output, SCHEMA, say, say_labelled};
 use crate::serve::Serving;
 
 /// How often the configuration file is looked at.
@@ -125,9 +125,9 @@ async fn reload(global: &Global, serving: &mut Serving) {
     if let Err(failure) = outcome {
         for problem in failure.problems {
             error!(
-                cause = problem.cause.as_deref().unwrap_or_default(),
-                hint = problem.hint.as_deref().unwrap_or_default(),
-                problem = problem.headline(),
+                cause = %problem.cause.as_deref().unwrap_or_default(),
+                hint = %problem.hint.as_deref().unwrap_or_default(),
+                problem = %problem.headline(),
                 "configuration not reloaded; the one before stays in effect"
             );
         }
@@ -176,8 +176,7 @@ fn welcome(global: &Global, settings: &Settings, source: &Source, output: Output
     say_labelled(
         "use it  ",
         &format!(
-            "{} in your program's environment: eval \"$({})\"",
-            "DATABASE_URL",
+            "eval \"$({})\" sets DATABASE_URL for your program",
             command("url --shell")
         ),
     );
