@@ -340,6 +340,16 @@ impl RawClient {
         }
     }
 
+    /// The server closes the connection now and says so: with TLS by a close_notify, without which
+    /// some drivers take the end for an attack.
+    pub async fn expect_clean_close(&mut self) {
+        match self.try_next().await {
+            Ok(None) => {}
+            Ok(Some(message)) => panic!("{message:?} came, a close expected"),
+            Err(error) => panic!("{} does not close cleanly: {error}", self.address),
+        }
+    }
+
     /// Everything the server still sends until it closes, as bytes.
     pub async fn read_to_end(&mut self) -> Vec<u8> {
         match self.channel.read_to_end().await {
@@ -368,6 +378,14 @@ impl RawClient {
         let mut client = RawClient::connect(address).await;
         client.send(&frontend::cancel_request(pid, secret)).await;
         client.expect_closed().await;
+    }
+
+    /// Does what [`RawClient::cancel`] does, over TLS, and insists on a clean close.
+    pub async fn cancel_over_tls(&self, ca: &Ca) {
+        let (pid, secret) = self.key.clone().expect("server has sent a key");
+        let mut client = RawClient::connect_tls(self.address.clone(), ca, None).await;
+        client.send(&frontend::cancel_request(pid, &secret)).await;
+        client.expect_clean_close().await;
     }
 
     /// What the server has reported last for a parameter.

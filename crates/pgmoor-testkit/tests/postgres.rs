@@ -234,6 +234,22 @@ async fn a_cancel_request_ends_the_query_of_its_key() {
 }
 
 #[tokio::test]
+async fn a_cancel_request_over_tls_is_answered_by_a_clean_close() {
+    let ca = Ca::default();
+    let postgres = Postgres::builder().tls(&ca).start().await;
+    let address = Address::local(postgres.port());
+    let mut client = RawClient::connect_tls(address, &ca, None).await;
+    client.login("app", postgres.app_password(), "app").await;
+
+    client.send(&frontend::query("select pg_sleep(60)")).await;
+    client.expect_silence(Duration::from_millis(50)).await;
+    client.cancel_over_tls(&ca).await;
+
+    client.read_until(b'E').await;
+    client.read_until_ready().await;
+}
+
+#[tokio::test]
 async fn a_wrong_password_is_told_by_its_sqlstate() {
     let postgres = Postgres::start().await;
     let mut client = RawClient::connect(Address::local(postgres.port())).await;

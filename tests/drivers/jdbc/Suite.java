@@ -15,12 +15,14 @@ import java.time.OffsetDateTime;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Properties;
 import java.util.Random;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
@@ -42,6 +44,8 @@ public final class Suite {
 
   private static final URI ADDRESS = URI.create(System.getenv("PGMOOR_TEST_URL"));
   private static final String ROOT = System.getenv("PGMOOR_TEST_SSLROOTCERT");
+  private static final String MODE =
+      Objects.requireNonNullElse(System.getenv("PGMOOR_TEST_POOL_MODE"), "direct");
   private static final String SCHEMA =
       Objects.requireNonNullElse(System.getenv("PGMOOR_TEST_SCHEMA"), "drivers");
 
@@ -177,6 +181,37 @@ public final class Suite {
       one.get();
     }
     threads.shutdown();
+  }
+
+  private static void takesTurns() throws Exception {
+    int count = MODE.equals("session") ? 3 : CONNECTIONS;
+    List<Connection> open = new ArrayList<>();
+    Set<Object> servers = new HashSet<>();
+    try {
+      List<PreparedStatement> prepared = new ArrayList<>();
+      for (int number = 0; number < count; number++) {
+        // Prepared by name the first time, not only the fifth.
+        open.add(connect("prepareThreshold", "1"));
+        prepared.add(open.get(number).prepareStatement("select ?::int4 * " + number));
+      }
+      for (int i = 0; i < 10; i++) {
+        for (int number = 0; number < count; number++) {
+          prepared.get(number).setInt(1, i);
+          try (ResultSet rows = prepared.get(number).executeQuery()) {
+            rows.next();
+            equal(rows.getInt(1), i * number);
+          }
+          servers.add(value(open.get(number), "select pg_backend_pid()"));
+        }
+      }
+    } finally {
+      for (Connection connection : open) {
+        connection.close();
+      }
+    }
+    boolean right =
+        MODE.equals("transaction") ? servers.size() < CONNECTIONS : servers.size() == count;
+    equal(right ? "" : servers.size() + " server connections", "");
   }
 
   private static void worksInEveryQueryMode() throws Exception {
@@ -431,6 +466,7 @@ public final class Suite {
     facts.put(
         "prepared statements are repeated on more connections than the pool has",
         Suite::repeatsPreparedStatements);
+    facts.put("connections that are open at the same time take turns", Suite::takesTurns);
     facts.put("every way of the driver to run a query works", Suite::worksInEveryQueryMode);
     facts.put("a transaction commits or rolls back as a whole", Suite::commitsOrRollsBack);
     facts.put("an error leaves the connection usable", Suite::survivesErrors);

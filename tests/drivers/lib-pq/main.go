@@ -24,6 +24,7 @@ const connections = 10
 
 var (
 	ctx    = context.Background()
+	mode   = os.Getenv("PGMOOR_TEST_POOL_MODE")
 	schema = "drivers"
 )
 
@@ -142,6 +143,36 @@ func repeatsPreparedStatements() {
 	close(failures)
 	for failure := range failures {
 		panic(failure)
+	}
+}
+
+func takesTurns() {
+	count := connections
+	if mode == "session" {
+		count = 3
+	}
+	databases := make([]*sql.DB, count)
+	prepared := make([]*sql.Stmt, count)
+	for number := range databases {
+		databases[number] = must(sql.Open("postgres", address()))
+		defer databases[number].Close()
+		databases[number].SetMaxOpenConns(1)
+		prepared[number] = must(databases[number].Prepare(fmt.Sprintf("select $1::int4 * %d", number)))
+	}
+	servers := map[int]bool{}
+	for i := range 10 {
+		for number, database := range databases {
+			seen, server := 0, 0
+			check(prepared[number].QueryRow(i).Scan(&seen))
+			equal(seen, i*number)
+			check(database.QueryRow("select pg_backend_pid()").Scan(&server))
+			servers[server] = true
+		}
+	}
+	if mode == "transaction" {
+		equal(len(servers) < connections, true)
+	} else {
+		equal(len(servers), count)
 	}
 }
 
@@ -398,6 +429,7 @@ var facts = []struct {
 	{"it connects, and with TLS if asked", connects},
 	{"parameters and results keep their types", keepsTypes},
 	{"prepared statements are repeated on more connections than the pool has", repeatsPreparedStatements},
+	{"connections that are open at the same time take turns", takesTurns},
 	{"parameters may be binary", sendsBinaryParameters},
 	{"a transaction commits or rolls back as a whole", commitsOrRollsBack},
 	{"an error leaves the connection usable", survivesErrors},

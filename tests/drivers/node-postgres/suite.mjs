@@ -17,6 +17,7 @@ const copy = installed("pg-copy-streams");
 
 const url = process.env.PGMOOR_TEST_URL;
 const root = process.env.PGMOOR_TEST_SSLROOTCERT;
+const mode = process.env.PGMOOR_TEST_POOL_MODE ?? "direct";
 const schema = process.env.PGMOOR_TEST_SCHEMA ?? "drivers";
 const connections = 10; // more than the pool of the gateway under test has
 
@@ -51,7 +52,7 @@ const refused = (sqlstate) => (error) => {
 
 async function soon(what, look) {
   const end = Date.now() + 10_000;
-  while (!look()) {
+  while (!(await look())) {
     assert.ok(Date.now() < end, `waited in vain for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
@@ -89,6 +90,25 @@ const facts = {
         }),
       ),
     ),
+
+  "connections that are open at the same time take turns": async () => {
+    const count = mode === "session" ? 3 : connections;
+    const clients = await Promise.all(Array.from({ length: count }, () => connect()));
+    try {
+      const servers = new Set();
+      for (let i = 0; i < 10; i++) {
+        for (const [number, client] of clients.entries()) {
+          const query = { name: "turn", text: `select $1::int4 * ${number} as n`, values: [i] };
+          assert.equal((await client.query(query)).rows[0].n, i * number);
+          servers.add(await value(client, "select pg_backend_pid()"));
+        }
+      }
+      const shared = servers.size < connections;
+      assert.ok(mode === "transaction" ? shared : servers.size === count, `${servers.size} servers`);
+    } finally {
+      await Promise.all(clients.map((client) => client.end()));
+    }
+  },
 
   "a transaction commits or rolls back as a whole": () =>
     connected(async (client) => {
@@ -188,9 +208,13 @@ const facts = {
       await client.query("set local statement_timeout = 50");
       await assert.rejects(client.query("select pg_sleep(30)"), refused("57014"));
       await client.query("rollback");
-      const ended = assert.rejects(client.query("select pg_sleep(30)"), refused("57014"));
-      // The query must run before it can be cancelled.
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      const sleep = `select pg_sleep(30), '${schema}'`;
+      const ended = assert.rejects(client.query(sleep), refused("57014"));
+      await connected(async (other) => {
+        const running = "select 1 from pg_stat_activity where state = 'active' and query = $1";
+        const look = async () => (await other.query(running, [sleep])).rowCount > 0;
+        await soon("the query to run", look);
+      });
       await cancel(client);
       await ended;
       assert.equal(await value(client, "select 1"), 1);

@@ -24,6 +24,7 @@ const connections = 10
 
 var (
 	ctx    = context.Background()
+	mode   = os.Getenv("PGMOOR_TEST_POOL_MODE")
 	schema = "drivers"
 )
 
@@ -140,6 +141,42 @@ func repeatsPreparedStatements() {
 	close(failures)
 	for failure := range failures {
 		panic(failure)
+	}
+}
+
+func takesTurns() {
+	count := connections
+	if mode == "session" {
+		count = 3
+	}
+	conns := make([]*pgx.Conn, count)
+	for number := range conns {
+		conns[number] = connect()
+		defer conns[number].Close(ctx)
+	}
+	servers := map[int]bool{}
+	for i := range 10 {
+		for number, conn := range conns {
+			// Prepared by the driver under a name made of the text, so each has its own.
+			sql := fmt.Sprintf("select $1::int4 * %d", number)
+			equal(value[int](conn, sql, i), i*number)
+			servers[value[int](conn, "select pg_backend_pid()")] = true
+		}
+	}
+	if mode == "transaction" {
+		equal(len(servers) < connections, true)
+	} else {
+		equal(len(servers), count)
+	}
+}
+
+// waitUntilRunning waits until another connection executes a statement.
+func waitUntilRunning(conn *pgx.Conn, statement string) {
+	count := "select count(*) from pg_stat_activity where state = 'active' and query = $1"
+	for end := time.Now().Add(10 * time.Second); value[int](conn, count, statement) == 0; {
+		if time.Now().After(end) {
+			panic(statement + " does not run")
+		}
 	}
 }
 
@@ -318,11 +355,18 @@ func deliversNotices() {
 
 func cancels() {
 	connected(func(conn *pgx.Conn) {
-		started := time.Now()
-		time.AfterFunc(300*time.Millisecond, func() { conn.PgConn().CancelRequest(ctx) })
-		failing(conn, "57014", "select pg_sleep(30)")
+		sleep := "select pg_sleep(30), '" + schema + "'"
+		cancelled := make(chan any, 1)
+		go connected(func(other *pgx.Conn) {
+			defer func() { cancelled <- recover() }()
+			waitUntilRunning(other, sleep)
+			check(conn.PgConn().CancelRequest(ctx))
+		})
+		failing(conn, "57014", sleep)
+		equal(<-cancelled, nil)
 		equal(value[int](conn, "select 1"), 1)
 
+		started := time.Now()
 		deadline, stop := context.WithTimeout(ctx, 200*time.Millisecond)
 		defer stop()
 		if _, err := conn.Exec(deadline, "select pg_sleep(30)"); !errors.Is(err, context.DeadlineExceeded) {
@@ -414,6 +458,7 @@ var facts = []struct {
 	{"it connects, and with TLS if asked", connects},
 	{"parameters and results keep their types", keepsTypes},
 	{"prepared statements are repeated on more connections than the pool has", repeatsPreparedStatements},
+	{"connections that are open at the same time take turns", takesTurns},
 	{"statements are prepared again when the driver's cache is full", forgetsStatementsWhenItsCacheIsFull},
 	{"every way of the driver to run a query works", worksInEveryMode},
 	{"a transaction commits or rolls back as a whole", commitsOrRollsBack},

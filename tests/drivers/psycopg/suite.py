@@ -3,6 +3,7 @@
 PGMOOR_TEST_URL, PGMOOR_TEST_SSLROOTCERT, PGMOOR_TEST_POOL_MODE and PGMOOR_TEST_SCHEMA say which.
 """
 
+import contextlib
 import datetime
 import decimal
 import os
@@ -17,6 +18,7 @@ from psycopg import errors, sql
 
 URL = os.environ["PGMOOR_TEST_URL"]
 ROOT = os.environ.get("PGMOOR_TEST_SSLROOTCERT")
+MODE = os.environ.get("PGMOOR_TEST_POOL_MODE", "direct")
 SCHEMA = os.environ.get("PGMOOR_TEST_SCHEMA", "drivers")
 CONNECTIONS = 10  # more than the pool of the gateway under test has
 FACTS = []
@@ -48,6 +50,14 @@ def expect(error, act):
     except error as raised:
         return raised
     raise AssertionError(f"{error.__name__} expected")
+
+
+def wait_until_running(connection, statement):
+    """Waits until another connection executes a statement."""
+    count = "select count(*) from pg_stat_activity where state = 'active' and query = %s"
+    end = time.monotonic() + 10
+    while value(connection, count, statement) == 0:
+        assert time.monotonic() < end, f"{statement} does not run"
 
 
 def in_threads(work):
@@ -100,9 +110,23 @@ def prepared_statements_are_repeated_on_more_connections_than_the_pool_has():
                 assert value(connection, f"select %s::int4 + {number}", i) == i + number
                 assert value(connection, "select %s::text || %s", "a", number) == f"a{number}"
             connection.execute("deallocate all")
-            assert value(connection, "select %s::int8", 1, ) == 1
+            assert value(connection, "select %s::int8", 1) == 1
 
     in_threads(work)
+
+
+@fact
+def connections_that_are_open_at_the_same_time_take_turns():
+    count = 3 if MODE == "session" else CONNECTIONS
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(connect()) for _ in range(count)]
+        servers = set()
+        for i in range(10):
+            for number, connection in enumerate(connections):
+                connection.prepare_threshold = 0
+                assert value(connection, f"select %s::int4 * {number}", i) == i * number
+                servers.add(value(connection, "select pg_backend_pid()"))
+        assert len(servers) < CONNECTIONS if MODE == "transaction" else len(servers) == count
 
 
 @fact
@@ -228,12 +252,21 @@ def a_notice_is_delivered():
 @fact
 def a_running_query_is_cancelled_and_no_other():
     with connect() as connection, connect() as bystander:
-        timer = threading.Timer(0.3, connection.cancel_safe)
-        timer.start()
-        started = time.monotonic()
-        expect(errors.QueryCanceled, lambda: connection.execute("select pg_sleep(30)"))
-        assert time.monotonic() - started < 10
-        timer.join()
+        sleep = f"select pg_sleep(30), '{SCHEMA}'"
+        failures = []
+
+        def cancel():
+            try:
+                wait_until_running(bystander, sleep)
+                connection.cancel_safe()
+            except BaseException as failure:  # noqa: B902, told below
+                failures.append(failure)
+
+        canceller = threading.Thread(target=cancel)
+        canceller.start()
+        expect(errors.QueryCanceled, lambda: connection.execute(sleep))
+        canceller.join()
+        assert not failures, failures
         assert value(connection, "select 1") == 1
         assert value(bystander, "select pg_sleep(0.1)::text") == ""
         with connection.transaction(force_rollback=True):

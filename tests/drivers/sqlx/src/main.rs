@@ -2,6 +2,7 @@
 //!
 //! PGMOOR_TEST_URL, PGMOOR_TEST_SSLROOTCERT, PGMOOR_TEST_POOL_MODE and PGMOOR_TEST_SCHEMA say which.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{BoxFuture, join_all};
@@ -108,6 +109,33 @@ async fn repeats_prepared_statements() -> Result<(), Error> {
     let all = join_all((0..CONNECTIONS).map(|number| tokio::spawn(work(number)))).await;
     all.into_iter()
         .try_for_each(|done| done.expect("one connection"))
+}
+
+async fn takes_turns() -> Result<(), Error> {
+    let mode = std::env::var("PGMOOR_TEST_POOL_MODE").unwrap_or_default();
+    let count = if mode == "session" { 3 } else { CONNECTIONS };
+    let mut open = Vec::new();
+    for _ in 0..count {
+        open.push(connect().await?);
+    }
+    let mut servers = BTreeSet::new();
+    for i in 0..10 {
+        for (number, connection) in (0..).zip(&mut open) {
+            let sql = format!("select $1::int4 * {number}");
+            let query = sqlx::query_scalar::<_, i32>(AssertSqlSafe(sql)).bind(i);
+            assert_eq!(query.fetch_one(&mut *connection).await?, i * number);
+            servers.insert(text(connection, "select pg_backend_pid()::text").await?);
+        }
+    }
+    let servers = servers.len() as i32;
+    match mode.as_str() {
+        "transaction" => assert!(servers < CONNECTIONS, "{servers} server connections"),
+        _ => assert_eq!(servers, count),
+    }
+    for connection in open {
+        connection.close().await?;
+    }
+    Ok(())
 }
 
 async fn forgets_statements_when_its_cache_is_full() -> Result<(), Error> {
@@ -409,6 +437,10 @@ fn facts() -> Vec<(&'static str, Fact)> {
         (
             "statements are prepared again when the driver's cache is full",
             || forgets_statements_when_its_cache_is_full().boxed(),
+        ),
+        (
+            "connections that are open at the same time take turns",
+            || takes_turns().boxed(),
         ),
         ("queries need no named statement", || {
             runs_without_named_statements().boxed()

@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 use rustls::{ClientConfig, RootCertStore};
@@ -96,6 +96,15 @@ impl Link {
     pub async fn refuses(&self, sqlstate: &str, sql: &str, parameters: &[&(dyn ToSql + Sync)]) {
         let error = self.client.query(sql, parameters).await.expect_err(sql);
         assert_eq!(error.code().expect("from the server").code(), sqlstate);
+    }
+
+    /// Waits until another connection executes a statement.
+    pub async fn wait_until_running(&self, statement: &str) {
+        let count = "select count(*) from pg_stat_activity where state = 'active' and query = $1";
+        let end = Instant::now() + Duration::from_secs(10);
+        while self.value::<i64>(count, &[&statement]).await == 0 {
+            assert!(Instant::now() < end, "{statement} does not run");
+        }
     }
 
     /// The next notice or notification.

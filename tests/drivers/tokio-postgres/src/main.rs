@@ -4,6 +4,7 @@
 
 mod link;
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -62,6 +63,31 @@ async fn repeats_prepared_statements() {
     };
     for done in join_all((0..CONNECTIONS).map(|n| tokio::spawn(work(n)))).await {
         done.expect("one connection");
+    }
+}
+
+async fn takes_turns() {
+    let mode = std::env::var("PGMOOR_TEST_POOL_MODE").unwrap_or_default();
+    let count = if mode == "session" { 3 } else { CONNECTIONS };
+    let links = join_all((0..count).map(|_| Link::new())).await;
+    let mut prepared = Vec::new();
+    for (number, link) in links.iter().enumerate() {
+        let sql = format!("select $1::int4 * {number}");
+        prepared.push(link.prepare(&sql).await.expect("prepare"));
+    }
+    let mut servers = BTreeSet::new();
+    for i in 0..10_i32 {
+        for (number, link) in (0..).zip(&links) {
+            let again = &prepared[number as usize];
+            let row = link.query_one(again, &[&i]).await.expect("execute");
+            assert_eq!(row.get::<_, i32>(0), i * number);
+            servers.insert(link.value::<i32>("select pg_backend_pid()", &[]).await);
+        }
+    }
+    let servers = servers.len() as i32;
+    match mode.as_str() {
+        "transaction" => assert!(servers < CONNECTIONS, "{servers} server connections"),
+        _ => assert_eq!(servers, count),
     }
 }
 
@@ -224,12 +250,12 @@ async fn cancels() {
     let link = Link::new().await;
     let token = link.cancel_token();
     let started = Instant::now();
+    let sleep = format!("select pg_sleep(30), '{}'", schema());
     let cancel = async {
-        // The query must run before it can be cancelled.
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        Link::new().await.wait_until_running(&sleep).await;
         token.cancel_query(tls()).await.expect("cancel");
     };
-    let (refusal, ()) = tokio::join!(link.batch_execute("select pg_sleep(30)"), cancel);
+    let (refusal, ()) = tokio::join!(link.batch_execute(&sleep), cancel);
     let refusal = refusal.expect_err("it is cancelled");
     assert_eq!(refusal.code().expect("from the server").code(), "57014");
     assert!(started.elapsed() < Duration::from_secs(10));
@@ -303,6 +329,10 @@ fn facts() -> Vec<(&'static str, Fact)> {
         (
             "prepared statements are repeated on more connections than the pool has",
             || repeats_prepared_statements().boxed(),
+        ),
+        (
+            "connections that are open at the same time take turns",
+            || takes_turns().boxed(),
         ),
         ("a query with types needs no named statement", || {
             runs_without_preparing().boxed()
