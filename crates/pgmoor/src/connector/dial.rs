@@ -149,3 +149,58 @@ fn user_id(name: &str) -> Option<u32> {
     });
     listed.or_else(|| name.parse().ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use socket2::{Domain, SockAddr, Socket, Type};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn users_are_found_by_name_and_number() {
+        assert_eq!(user_id("root"), Some(0));
+        assert_eq!(user_id("12345"), Some(12345));
+        assert_eq!(user_id("no such user"), None);
+        let own = whoami::username().expect("name");
+        assert_eq!(user_id(&own), Some(rustix::process::geteuid().as_raw()));
+    }
+
+    #[test]
+    fn at_sign_stands_for_an_abstract_name() {
+        let path = kernel_path(Path::new("@pg/.s.PGSQL.5432"));
+        assert_eq!(path.as_os_str().as_bytes(), b"\0pg/.s.PGSQL.5432");
+        assert_eq!(kernel_path(Path::new("/run/pg")), Path::new("/run/pg"));
+    }
+
+    #[tokio::test]
+    async fn full_queue_of_a_socket_is_waited_for() {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("socket");
+        let listener = Socket::new(Domain::UNIX, Type::STREAM, None).expect("socket");
+        listener
+            .bind(&SockAddr::unix(&path).expect("path"))
+            .expect("bind");
+        listener.listen(0).expect("listen");
+        let mut waiting = Vec::new();
+        while let Ok(stream) = UnixStream::connect(&path).await {
+            waiting.push(stream);
+        }
+        let site = Site::new("test".to_owned(), Instant::now() + Duration::from_secs(20));
+        let address = Address::Unix(path);
+        let keepalive = KeepAlive::default();
+
+        let (dialled, accepted) = tokio::join!(
+            dial(&address, &keepalive, &site),
+            tokio::task::spawn_blocking(move || {
+                let accepted: Vec<_> = (0..2).map(|_| listener.accept()).collect();
+                (listener, accepted)
+            }),
+        );
+
+        assert!(dialled.is_ok(), "{dialled:?}");
+        drop((waiting, accepted));
+    }
+}

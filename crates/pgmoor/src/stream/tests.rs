@@ -295,3 +295,81 @@ fn stream_with_tls_moves_to_another_runtime() {
     });
     moved.join().expect("second runtime");
 }
+
+/// Repeatable, and good enough to choose sizes by.
+struct Dice(u64);
+
+impl Dice {
+    fn up_to(&mut self, most: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        1 + (self.0 % most as u64) as usize
+    }
+}
+
+/// Sends `sent` and receives as much at the same time, in pieces of any size, as a relay does.
+async fn send_and_receive(stream: &mut Stream, sent: &[u8], seed: u64) -> Vec<u8> {
+    let (mut dice, mut written, mut received) = (Dice(seed), 0, Vec::new());
+    let mut buffer = vec![0; 40_000];
+    poll_fn(|cx| {
+        loop {
+            let mut moved = false;
+            if received.len() < sent.len() && stream.poll_read_ready(cx)?.is_ready() {
+                let room = dice.up_to(buffer.len());
+                match stream.try_read(&mut buffer[..room]) {
+                    Ok(count) => {
+                        assert_ne!(count, 0, "ended early");
+                        received.extend_from_slice(&buffer[..count]);
+                        moved = true;
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => moved = true,
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
+            }
+            let rest = &sent[written..];
+            if !rest.is_empty() && stream.poll_write_ready(cx)?.is_ready() {
+                let rest = &rest[..rest.len().min(dice.up_to(90_000))];
+                let (left, right) = rest.split_at(dice.up_to(rest.len()) - 1);
+                let slices = [IoSlice::new(left), IoSlice::new(right)];
+                match stream.try_write_vectored(&slices) {
+                    Ok(count) => {
+                        written += count;
+                        moved = true;
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => moved = true,
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
+            }
+            let flushed = stream.poll_flush(cx)?.is_ready();
+            if flushed && written == sent.len() && received.len() == sent.len() {
+                return Poll::Ready(Ok(()));
+            }
+            if !moved {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await
+    .expect("transfer");
+    received
+}
+
+#[tokio::test]
+async fn pieces_of_any_size_both_ways_at_once_lose_nothing() {
+    let sent = pattern(3 << 20);
+    for seed in 1..=6 {
+        for tls in [false, true] {
+            let (mut left, mut right) = if tls { tls_pair().await } else { unix_pair() };
+            for stream in [&left, &right] {
+                let socket = socket2::SockRef::from(stream);
+                socket.set_send_buffer_size(4096).expect("small buffer");
+            }
+            let (a, b) = tokio::join!(
+                send_and_receive(&mut left, &sent, seed),
+                send_and_receive(&mut right, &sent, seed + 100),
+            );
+            assert!(a == sent && b == sent, "seed {seed} tls {tls}");
+        }
+    }
+}

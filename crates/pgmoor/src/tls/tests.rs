@@ -264,3 +264,76 @@ async fn returning_client_resumes_its_session_until_files_are_reloaded() {
 
     assert!(!resumed().await);
 }
+
+/// A key as older tools write it: what a PKCS#8 key holds inside, under its own label.
+fn older_form(pkcs8: &[u8], label: &str) -> String {
+    use base64::Engine;
+    let fits = |at: &usize| {
+        let rest = &pkcs8[*at..];
+        let (header, len) = match rest {
+            [0x04, len @ 0..=0x7f, 0x30, ..] => (2, usize::from(*len)),
+            [0x04, 0x81, len, 0x30, ..] => (3, usize::from(*len)),
+            [0x04, 0x82, high, low, 0x30, ..] => (4, usize::from(*high) << 8 | usize::from(*low)),
+            _ => return false,
+        };
+        header + len == rest.len()
+    };
+    let at = (0..pkcs8.len()).find(fits).expect("the inner key");
+    let inner = (at..pkcs8.len())
+        .find(|at| pkcs8[*at] == 0x30)
+        .expect("its start");
+    let text = base64::engine::general_purpose::STANDARD.encode(&pkcs8[inner..]);
+    let lines: Vec<String> = text
+        .as_bytes()
+        .chunks(64)
+        .map(|line| String::from_utf8_lossy(line).into_owned())
+        .collect();
+    format!(
+        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+        lines.join("\n")
+    )
+}
+
+#[tokio::test]
+async fn keys_of_all_forms_are_read() {
+    let directory = tempfile::tempdir().expect("directory");
+    let (certificate, key) = (directory.path().join("crt"), directory.path().join("key"));
+    for (algorithm, label) in [
+        (&rcgen::PKCS_ECDSA_P256_SHA256, "EC PRIVATE KEY"),
+        (&rcgen::PKCS_RSA_SHA256, "RSA PRIVATE KEY"),
+    ] {
+        let pair = rcgen::KeyPair::generate_for(algorithm).expect("key");
+        let names = vec!["localhost".to_owned()];
+        let parameters = rcgen::CertificateParams::new(names).expect("names");
+        let own = parameters.self_signed(&pair).expect("sign");
+        replace(&certificate, &own.pem());
+        let pkcs8 = pair.serialize_der();
+        for pem in [pair.serialize_pem(), older_form(&pkcs8, label)] {
+            replace(&key, &pem);
+            let server = ServerTls::new(ServerTlsSettings {
+                certificate: certificate.clone(),
+                key: key.clone(),
+                client_ca: None,
+                client_certificate: ClientCertificate::None,
+            })
+            .expect(label);
+            let verify = format!("sslmode=verify-ca sslrootcert={}", certificate.display());
+            let (client, _accepted) = meet(&server, &verify).await;
+            assert!(client.is_ok(), "{client:?}");
+        }
+    }
+}
+
+#[test]
+fn key_file_without_a_key_is_told_without_its_content() {
+    let ca = Ca::default();
+    let certificate = ca.server();
+    replace(
+        certificate.key_path(),
+        "-----BEGIN PRIVATE KEY-----\ngeheim!\n-----END PRIVATE KEY-----\n",
+    );
+    let error = ServerTls::new(server_settings(&certificate)).expect_err("no key");
+    let seen = format!("{error} {error:?}");
+    assert!(seen.contains("holds no PEM private key"), "{seen}");
+    assert!(!seen.contains("geheim"), "{seen}");
+}

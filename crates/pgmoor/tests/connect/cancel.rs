@@ -7,7 +7,7 @@ use pgmoor_testkit::{Ca, Postgres, wait_for};
 
 use crate::common::{answer, connect, deadline, local};
 
-async fn cancels(postgres: &Postgres, mut connection: Connection) {
+pub(crate) async fn cancels(postgres: &Postgres, mut connection: Connection) {
     let mut query = Vec::new();
     pgmoor_wire::frontend::write_query(&mut query, "select pg_sleep(600)").expect("query");
     connection.stream.write_all(&query).await.expect("send");

@@ -11,3 +11,4 @@ mod rogue;
 mod socket;
 mod tls;
 mod tls_files;
+mod versions;

@@ -196,6 +196,17 @@ async fn revoked_certificate_is_refused() {
     let text = told(&refused(&local(&revoked, &verify)).await);
     assert!(text.contains("Revoked"), "{text}");
     assert!(connect(&local(&valid, &verify)).await.is_ok());
+
+    let directory = tempfile::tempdir().unwrap();
+    fs::copy(&list, directory.path().join("0a1b2c3d.r0")).unwrap();
+    let verify = format!(
+        "sslmode=verify-ca sslrootcert={} sslcrldir={}",
+        ca.root_path().display(),
+        directory.path().display()
+    );
+    let text = told(&refused(&local(&revoked, &verify)).await);
+    assert!(text.contains("Revoked"), "{text}");
+    assert!(connect(&local(&valid, &verify)).await.is_ok());
 }
 
 #[tokio::test]
