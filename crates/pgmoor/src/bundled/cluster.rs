@@ -8,8 +8,8 @@ use std::process::Stdio;
 use super::account::Account;
 use super::child;
 use super::conf;
-use super::discover::Installation;
 use super::error::BundledError;
+use super::installation::Installation;
 use super::layout::{Layout, close_to_others, open_dir, open_log, private_dir, sync_parent};
 use super::settings::KeeperCommand;
 

@@ -2,7 +2,6 @@
 //! remembers where it looked.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use tokio::process::Command;
 
 use super::archive;
 use super::error::BundledError;
+use super::installation::{Installation, Looked};
 use super::settings::BundledSettings;
 use super::version::Version;
 
@@ -27,30 +27,6 @@ const USUAL: [&str; 8] = [
 
 // A program that does not tell its version within this time hangs.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Server programs that can be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Installation {
-    /// The directory that holds `postgres` and `initdb`.
-    pub bin_dir: PathBuf,
-    /// What `postgres --version` says.
-    pub version: Version,
-}
-
-/// A place that was looked at, and what was there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Looked {
-    /// A directory or pattern, or `pg_config in PATH`.
-    pub place: String,
-    /// What was there.
-    pub outcome: String,
-}
-
-impl fmt::Display for Looked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.place, self.outcome)
-    }
-}
 
 /// All installations that may be used, highest version first, and everything that was looked at.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{ErrorKind, Side};
 
 use super::archive::ArchiveError;
-use super::discover::{Installation, Looked};
+use super::installation::{Installation, Looked};
 
 /// A bundled server could not be found, created, started or asked.
 #[derive(Debug, thiserror::Error)]
@@ -247,7 +247,11 @@ impl BundledError {
                  the data directory"
                     .to_owned()
             }
-            Self::Roles { .. } => "look into the server with: pgmoor psql --superuser".to_owned(),
+            Self::Roles { .. } => {
+                "see the end of the file \"postgresql.log\" in the directory beside \
+                 the data directory"
+                    .to_owned()
+            }
         }
     }
 }

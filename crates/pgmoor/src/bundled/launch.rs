@@ -9,17 +9,19 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::{Child, Command};
 
-use super::account::Account;
+use super::account::{Account, name_of};
+use super::child;
 use super::cluster;
 use super::conf;
-use super::discover::{Installation, discover};
+use super::discover::discover;
 use super::error::BundledError;
+use super::installation::Installation;
 use super::layout::{Layout, SOCKET_PORT, open_log};
 use super::memory::Memory;
+use super::progress::Progress;
 use super::protocol::{Hello, Plan, Report, Request, ServerState, Work, receive, send};
 use super::roles;
 use super::settings::BundledSettings;
-use super::{Progress, child};
 
 const LOCK_POLL: Duration = Duration::from_millis(50);
 const LONG: Duration = Duration::from_hours(24 * 365);
@@ -265,7 +267,7 @@ fn plan(
 ) -> Plan {
     // "No limit" is a limit too, so that nothing overflows.
     let millis = |time: Duration| u64::try_from(time.min(LONG).as_millis()).unwrap_or(u64::MAX);
-    let os_user = super::account::name_of(account.uid);
+    let os_user = name_of(account.uid);
     Plan {
         data_dir: layout.data_dir.clone(),
         bin_dir: server.bin_dir.clone(),

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pgmoor::bundled::{
     Bundled, BundledAddress, BundledError, BundledSettings, KeeperCommand, Lease, ServerState,
@@ -148,10 +148,10 @@ impl Drop for Place {
         let Ok(lock) = fs::File::open(self.run_dir().join("keeper.lock")) else {
             return;
         };
-        let started = Instant::now();
-        while lock.try_lock().is_err() && started.elapsed() < Duration::from_secs(10) {
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let (tell, gone) = std::sync::mpsc::channel();
+        std::thread::spawn(move || tell.send(lock.lock()));
+        // Whether it came or not, the test has said what it had to say.
+        let _ = gone.recv_timeout(Duration::from_secs(10));
     }
 }
 
@@ -242,11 +242,7 @@ pub(crate) fn is_alive(number: u32) -> bool {
 }
 
 pub(crate) async fn wait_for(what: &str, condition: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < PATIENCE, "waited in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    pgmoor_testkit::wait_for(what, PATIENCE, async || condition()).await;
 }
 
 /// Who the server's programs run as in these tests.

@@ -16,7 +16,6 @@ use super::super::protocol::{Hello, Plan, Report, Request, ServerState, receive,
 use super::log::Log;
 use super::machine::{Action, Event, Machine};
 use super::server::{Server, clear_the_way};
-use super::{millis, until};
 
 /// How long a gateway that does not read is waited for at the end.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -105,7 +104,10 @@ impl Keeper {
         let socket = plan.socket_dir.join("keeper.sock");
         let _ = std::fs::remove_file(&socket);
         let listener = UnixListener::bind(&socket)?;
-        let machine = Machine::new(millis(plan.linger_ms), millis(plan.stop_timeout_ms));
+        let machine = Machine::new(
+            Duration::from_millis(plan.linger_ms),
+            Duration::from_millis(plan.stop_timeout_ms),
+        );
         let events = mpsc::unbounded_channel();
         Ok((
             Self {
@@ -216,6 +218,13 @@ impl Keeper {
     }
 }
 
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Waits for a keeper that is on its way out.
 async fn only_keeper(plan: &Plan) -> io::Result<File> {
     let path = plan.run_dir.join("keeper.lock");
@@ -224,7 +233,8 @@ async fn only_keeper(plan: &Plan) -> io::Result<File> {
         .create(true)
         .mode(0o600)
         .open(&path)?;
-    let deadline = Instant::now() + millis(plan.stop_timeout_ms) + Duration::from_secs(20);
+    let deadline =
+        Instant::now() + Duration::from_millis(plan.stop_timeout_ms) + Duration::from_secs(20);
     while let Err(error) = file.try_lock() {
         if Instant::now() > deadline {
             let message = format!("another keeper holds \"{}\": {error}", path.display());

@@ -6,15 +6,17 @@
 //! connection, so it ends when its gateway ends, by whatever signal. It has no configuration of
 //! its own and opens no port.
 
-mod control;
-mod log;
 mod machine;
+
+mod log;
+
 mod server;
+
+mod control;
 
 use std::io::{self, BufRead, Read};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use super::protocol::{Become, Plan, Work};
 
@@ -89,15 +91,4 @@ fn keep(plan: Plan) -> io::Result<()> {
         .enable_all()
         .build()?
         .block_on(control::run(plan, first.into()))
-}
-
-fn millis(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-        None => std::future::pending().await,
-    }
 }

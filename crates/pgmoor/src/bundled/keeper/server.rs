@@ -48,7 +48,7 @@ pub(super) async fn clear_the_way(plan: &Plan, log: &Log) -> io::Result<()> {
 
 async fn stop_orphan(file: &PidFile, pid: Pid, plan: &Plan) -> io::Result<()> {
     let steps = [
-        (Signal::INT, super::millis(plan.stop_timeout_ms)),
+        (Signal::INT, Duration::from_millis(plan.stop_timeout_ms)),
         (Signal::QUIT, Duration::from_secs(5)),
         (Signal::KILL, Duration::from_secs(5)),
     ];
