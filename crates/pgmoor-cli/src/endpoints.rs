@@ -33,7 +33,14 @@ pub(crate) type Endpoints = BTreeMap<String, Arc<pgmoor_gateway::Endpoint>>;
 
 /// The bundled servers that this process holds, by endpoint. They outlive a reload.
 #[derive(Debug, Default)]
-pub(crate) struct Bundles(BTreeMap<String, Lease>);
+pub(crate) struct Bundles(BTreeMap<String, Held>);
+
+/// A server, and the databases that were made on it.
+#[derive(Debug)]
+struct Held {
+    lease: Lease,
+    databases: Vec<String>,
+}
 
 impl Bundles {
     /// Makes every endpoint ready: reads addresses, and starts bundled servers that are not held yet.
@@ -78,8 +85,8 @@ impl Bundles {
             .cloned()
             .collect();
         for name in unused {
-            if let Some(lease) = self.0.remove(&name) {
-                let outcome = lease.stop().await;
+            if let Some(held) = self.0.remove(&name) {
+                let outcome = held.lease.stop().await;
                 info!(endpoint = name, ?outcome, "bundled endpoint released");
             }
         }
@@ -87,8 +94,8 @@ impl Bundles {
 
     /// Stops the servers, unless other gateways use them.
     pub(crate) async fn stop(self) {
-        for (name, lease) in self.0 {
-            let outcome = lease.stop().await;
+        for (name, held) in self.0 {
+            let outcome = held.lease.stop().await;
             info!(endpoint = name, ?outcome, "bundled endpoint released");
         }
     }
@@ -101,8 +108,9 @@ impl Bundles {
         settings: &Settings,
         surroundings: &Surroundings,
     ) -> Result<Endpoint, Failure> {
-        if let Some(lease) = self.0.get(name) {
-            return Ok(lease.address().endpoint());
+        let databases = databases_of(name, settings);
+        if let Some(held) = self.0.get(name).filter(|held| held.databases == databases) {
+            return Ok(held.lease.address().endpoint());
         }
         let failed = || {
             Failure::new(
@@ -117,7 +125,8 @@ impl Bundles {
             .await
             .map_err(|error| failed().cause(chain(&error)).hint(error.hint()))?;
         let address = lease.address().endpoint();
-        self.0.insert(name.to_owned(), lease);
+        // A server that runs already is joined; the lease before is let go when this one is held.
+        self.0.insert(name.to_owned(), Held { lease, databases });
         Ok(address)
     }
 }
@@ -209,6 +218,8 @@ fn server_settings(
     surroundings: &Surroundings,
     keeper: KeeperCommand,
 ) -> bundled::BundledSettings {
+    let mut databases = databases_of(name, settings).into_iter();
+    let database = databases.next().unwrap_or_else(|| APP.to_owned());
     let connections = settings
         .endpoints
         .get(name)
@@ -217,21 +228,24 @@ fn server_settings(
         pg_bin: surroundings.get("PGMOOR_PG_BIN").map(PathBuf::from),
         search_path: surroundings.get("PATH").map(Into::into),
         role: APP.to_owned(),
-        database: database_of(name, settings),
+        database,
+        other_databases: databases.collect(),
         max_connections: u16::try_from(connections.saturating_add(SPARE_CONNECTIONS))
             .unwrap_or(u16::MAX),
         ..bundled::BundledSettings::configured(bundled, &settings.gateway.state_dir, keeper)
     }
 }
 
-/// The database that is made on a bundled server: that of the first database served from it.
-fn database_of(endpoint: &str, settings: &Settings) -> String {
-    settings
+/// The databases that are made on a bundled server: those that are served from it.
+fn databases_of(endpoint: &str, settings: &Settings) -> Vec<String> {
+    let served = settings
         .databases
         .iter()
-        .find(|(_, database)| database.endpoint.as_deref() == Some(endpoint))
-        .map_or_else(
-            || APP.to_owned(),
-            |(name, database)| database.dbname.clone().unwrap_or_else(|| name.clone()),
-        )
+        .filter(|(_, database)| database.endpoint.as_deref() == Some(endpoint));
+    let mut names: Vec<String> = served
+        .map(|(name, database)| database.dbname.clone().unwrap_or_else(|| name.clone()))
+        .collect();
+    names.sort();
+    names.dedup();
+    names
 }

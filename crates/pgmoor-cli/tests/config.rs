@@ -224,6 +224,15 @@ fn an_address_that_cannot_be_read_is_refused_without_its_password() {
 }
 
 #[test]
+fn a_database_cannot_take_the_name_of_the_admin_database() {
+    insta::assert_snapshot!(refusal("databases: { pgmoor: { endpoint: bundled } }\n"), @r#"
+    error: pgmoor.yaml:1:14: a database cannot be named "pgmoor"
+    cause: that is the admin database, which answers SHOW, PAUSE and RESUME
+    hint: choose another name, and set "dbname: pgmoor" if the server's is so
+    "#);
+}
+
+#[test]
 fn a_key_that_stands_twice_is_refused_with_both_places() {
     insta::assert_snapshot!(refusal("log: {}\ngateway: {}\nlog: {}\n"), @r#"
     error: pgmoor.yaml:3:1: the key "log" stands twice

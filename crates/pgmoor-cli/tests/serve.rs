@@ -76,6 +76,14 @@ impl Place {
 
     /// Starts `up` and waits until it can be used.
     fn up(&self) -> Up {
+        self.start(&["wait", "--timeout", "60s"])
+    }
+
+    fn up_with(&self, database: &str) -> Up {
+        self.start(&["wait", "--timeout", "60s", "--database", database])
+    }
+
+    fn start(&self, wait: &[&str]) -> Up {
         let log = File::create(self.directory.path().join("up.log")).expect("a log");
         let mut child = self
             .pgmoor_at_port(&["up"])
@@ -83,7 +91,7 @@ impl Place {
             .stdout(Stdio::null())
             .spawn()
             .expect("starts");
-        let wait = self.output(&["wait", "--timeout", "60s"]);
+        let wait = self.output(wait);
         if !wait.status.success() {
             let _ = child.kill();
             panic!("{}\n{}", text(&wait.stderr), self.log());
@@ -260,6 +268,34 @@ async fn a_changed_file_is_reloaded_without_being_asked() {
             .success()
     })
     .await;
+}
+
+#[test]
+fn every_database_served_from_a_bundled_endpoint_is_made_also_by_a_reload() {
+    let place = Place::with_file(
+        "databases:\n  one: { endpoint: bundled }\n  two: { endpoint: bundled }\n",
+    );
+    let up = place.up_with("one");
+
+    let two = place.output(&[
+        "psql",
+        "--database",
+        "two",
+        "-Atc",
+        "select current_database()",
+    ]);
+    place.write_file("databases:\n  one: { endpoint: bundled }\n  three: { endpoint: bundled }\n");
+    up.tell(Signal::HUP);
+    let three = place.output(&["wait", "--database", "three", "--timeout", "60s"]);
+
+    assert_eq!(text(&two.stdout), "two\n", "{}", text(&two.stderr));
+    assert!(
+        three.status.success(),
+        "{}\n{}",
+        text(&three.stderr),
+        place.log()
+    );
+    assert_eq!(up.stop(), Some(0), "{}", place.log());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use pgmoor::connector::{ConnectError, Connector, Login};
 use pgmoor::credential::{CredentialProvider, NoCredential, PasswordProvider};
 use pgmoor::endpoint::Endpoint;
+use pgmoor_wire::sqlstate;
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -88,13 +89,18 @@ async fn attempt(
     let connecting = connector.connect(Login::Endpoint, None, &[], attempt_ends);
     match timeout_at(attempt_ends, connecting).await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) if error.is_retryable() => Err(Outcome::NotYet(failure(&error))),
+        Ok(Err(error)) if may_come(&error) => Err(Outcome::NotYet(failure(&error))),
         Ok(Err(error)) => Err(Outcome::Never(failure(&error))),
         Err(_) => Err(Outcome::NotYet(Failure::new(
             Exit::Unreachable,
             "the login took too long",
         ))),
     }
+}
+
+/// A database that does not exist may be about to be made, or to be configured.
+fn may_come(error: &ConnectError) -> bool {
+    error.is_retryable() || error.sqlstate() == sqlstate::INVALID_CATALOG_NAME
 }
 
 fn connector(address: &Address) -> Result<Connector, ConnectError> {

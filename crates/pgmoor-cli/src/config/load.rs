@@ -70,6 +70,14 @@ impl Surroundings {
         }
     }
 
+    /// The variables that may be keys; those of pgmoor's own tests are none.
+    fn settings(&self) -> impl Iterator<Item = (String, String)> {
+        self.variables
+            .iter()
+            .filter(|(name, _)| !name.starts_with("PGMOOR_TEST_"))
+            .cloned()
+    }
+
     /// The value of a variable.
     pub(crate) fn get(&self, name: &str) -> Option<String> {
         self.variables
@@ -104,7 +112,7 @@ pub(crate) fn load(named: Option<&Path>, surroundings: &Surroundings) -> Result<
     problems.extend(overlay(
         &mut tree,
         &Settings::shape(),
-        surroundings.variables.iter().cloned(),
+        surroundings.settings(),
         &reserved,
     ));
     let settings = load_tree(&tree, &source, surroundings, problems)?;

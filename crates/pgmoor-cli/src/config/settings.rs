@@ -10,6 +10,9 @@ pub(crate) const BUNDLED: &str = "bundled";
 /// The database and the user that exist when none are configured.
 pub(crate) const APP: &str = "app";
 
+/// The admin database of every gateway.
+const CONSOLE: &str = "pgmoor";
+
 pgmoor::choices! {
     /// How much is logged.
     pub(crate) enum LogLevel {
@@ -81,6 +84,18 @@ pub(crate) fn check_names(tree: &Node, loader: &mut Loader<'_>) {
         endpoints.push(BUNDLED);
     }
     check_references(&databases, &endpoints, tree, loader);
+    if let Some(entry) = tree.at(&["databases"]).and_then(|node| node.entry(CONSOLE)) {
+        loader.report(
+            Problem::new(
+                &entry.origin,
+                format!("a database cannot be named \"{CONSOLE}\""),
+            )
+            .cause("that is the admin database, which answers SHOW, PAUSE and RESUME")
+            .hint(format!(
+                "choose another name, and set \"dbname: {CONSOLE}\" if the server's is so"
+            )),
+        );
+    }
 }
 
 /// Lets the tree say where the url of an endpoint was set that a database has of its own.
@@ -109,6 +124,7 @@ impl Settings {
         self.add_default_database(tree, loader);
         self.name_inline_endpoints(tree, loader);
         self.add_bundled_endpoint(loader);
+        self.name_bundled_databases();
         self.check_data_directories(tree, loader);
     }
 
@@ -190,6 +206,19 @@ impl Settings {
         ) {
             endpoint.bundled = Some(bundled);
             self.endpoints.insert(BUNDLED.to_owned(), endpoint);
+        }
+    }
+
+    /// A bundled server has no database of its own choice: each is named as clients ask for it.
+    fn name_bundled_databases(&mut self) {
+        for (name, database) in &mut self.databases {
+            let endpoint = database
+                .endpoint
+                .as_ref()
+                .and_then(|endpoint| self.endpoints.get(endpoint));
+            if endpoint.is_some_and(|endpoint| endpoint.bundled.is_some()) {
+                database.dbname.get_or_insert_with(|| name.clone());
+            }
         }
     }
 

@@ -95,14 +95,9 @@ pub(crate) async fn open(
     let Hello {
         socket_dir, port, ..
     } = &opened.hello;
-    roles::ensure(
-        socket_dir,
-        *port,
-        &settings.role,
-        &settings.database,
-        &password,
-    )
-    .await?;
+    for database in std::iter::once(&settings.database).chain(&settings.other_databases) {
+        roles::ensure(socket_dir, *port, &settings.role, database, &password).await?;
+    }
     progress(Progress::Ready { pid: opened.pid });
     Ok(opened)
 }

@@ -30,6 +30,8 @@ pub struct BundledSettings {
     pub role: String,
     /// The application's database.
     pub database: String,
+    /// More databases of the same role.
+    pub other_databases: Vec<String>,
     /// PostgreSQL's `max_connections`.
     pub max_connections: u16,
     /// How the keeper process is started.
@@ -76,6 +78,7 @@ impl BundledSettings {
             os_user: None,
             role: "app".to_owned(),
             database: "app".to_owned(),
+            other_databases: Vec::new(),
             max_connections: 100,
             keeper,
             linger: Duration::from_secs(2),
