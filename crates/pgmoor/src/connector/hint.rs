@@ -6,7 +6,7 @@ use pgmoor_wire::SqlState;
 use pgmoor_wire::scram::ScramError;
 use rustls::{AlertDescription, CertificateError};
 
-use super::error::ConnectError;
+use super::error::{ConnectError, Stage};
 use super::report::ServerReport;
 
 pub(super) fn of(error: &ConnectError) -> Option<String> {
@@ -15,9 +15,16 @@ pub(super) fn of(error: &ConnectError) -> Option<String> {
             "check the spelling of the host, and the DNS of this network"
         }
         ConnectError::Connect { source, .. } => return connect(source).map(str::to_owned),
-        ConnectError::Timeout { .. } => {
-            "check that firewalls and security groups let this host through to that port"
-        }
+        ConnectError::Timeout { stage, .. } => match stage {
+            Stage::Credential => "run the credential's command by hand to see how long it takes",
+            Stage::Dns => "check the DNS servers of this host",
+            Stage::Tcp => {
+                "check that firewalls and security groups let this host through to that port"
+            }
+            Stage::Tls | Stage::Auth | Stage::Startup | Stage::Target | Stage::Cancel => {
+                "the server took the connection and fell silent: look into its log and load"
+            }
+        },
         ConnectError::Lost { .. } => "look into the server's log",
         ConnectError::WrongPeer { .. } => {
             "make sure that the server itself made that socket, or correct requirepeer"

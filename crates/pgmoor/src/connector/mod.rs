@@ -190,8 +190,14 @@ impl Connector {
         };
         let mut failures = Vec::new();
         for wanted in target::passes(self.endpoint.target_session_attrs) {
-            for host in order::of(&self.endpoint.hosts, self.shuffles()) {
-                match self.connect_host(host, &wish, *wanted, &mut failures).await {
+            let hosts = order::of(&self.endpoint.hosts, self.shuffles());
+            for (index, host) in hosts.iter().enumerate() {
+                let search = Search {
+                    wish: &wish,
+                    wanted: *wanted,
+                    hosts_left: hosts.len() - index - 1,
+                };
+                match self.connect_host(host, &search, &mut failures).await {
                     Some(connection) => return Ok(connection),
                     None if failures.last().is_some_and(|last| !last.lets_others_try()) => {
                         return Err(conclude(failures));
@@ -212,11 +218,12 @@ impl Connector {
     async fn connect_host(
         &self,
         host: &Host,
-        wish: &Wish<'_>,
-        wanted: Wanted,
+        search: &Search<'_>,
         failures: &mut Vec<ConnectError>,
     ) -> Option<Connection> {
-        let site = Site::new(host.to_string(), self.deadline(wish));
+        let wish = search.wish;
+        let deadline = self.deadline(wish, search.hosts_left);
+        let site = Site::new(host.to_string(), deadline);
         let addresses = match dial::resolve(host, &site).await {
             Ok(addresses) => addresses,
             Err(error) => {
@@ -224,8 +231,19 @@ impl Connector {
                 return None;
             }
         };
-        for address in order::of(&addresses, self.shuffles()) {
-            match self.connect_address(host, address, wish, wanted).await {
+        for (index, address) in order::of(&addresses, self.shuffles())
+            .into_iter()
+            .enumerate()
+        {
+            let left = addresses.len() - index - 1 + search.hosts_left;
+            let site = Site::new(address.describe(host), self.deadline(wish, left));
+            let place = Place {
+                host,
+                address,
+                wanted: search.wanted,
+                site: &site,
+            };
+            match self.connect_address(&place, wish).await {
                 Ok(connection) => return Some(connection),
                 Err(error) => {
                     let others = error.lets_others_try();
@@ -243,20 +261,12 @@ impl Connector {
     /// another by now, once more with that.
     async fn connect_address(
         &self,
-        host: &Host,
-        address: &Address,
+        place: &Place<'_>,
         wish: &Wish<'_>,
-        wanted: Wanted,
     ) -> Result<Connection, ConnectError> {
-        let site = Site::new(address.describe(host), self.deadline(wish));
-        let place = Place {
-            host,
-            address,
-            wanted,
-            site: &site,
-        };
-        let identity = self.identify(host, wish, &site).await?;
-        let rejected = match self.open(&place, wish, &identity).await {
+        let (host, site) = (place.host, place.site);
+        let identity = self.identify(host, wish, site).await?;
+        let rejected = match self.open(place, wish, &identity).await {
             Err(failure) if failure.answered && is_rejection(&failure.error) => failure,
             outcome => return outcome.map_err(|failure| failure.error),
         };
@@ -264,10 +274,10 @@ impl Connector {
             return Err(rejected.error);
         };
         self.credential.invalidate(supplied);
-        match self.identify(host, wish, &site).await {
+        match self.identify(host, wish, site).await {
             Ok(renewed) if renewed.differs_from(supplied) => {
                 tracing::info!(server = %site.server, "credential was renewed after the server rejected it");
-                let again = self.open(&place, wish, &renewed).await;
+                let again = self.open(place, wish, &renewed).await;
                 again.map_err(|failure| failure.error)
             }
             // The same again would only count against the user; and why there is no other one
@@ -430,12 +440,15 @@ impl Connector {
     }
 
     /// Each address has `connect_timeout`, and none more than is left until the caller's deadline.
-    fn deadline(&self, wish: &Wish<'_>) -> Instant {
-        let own = self
-            .endpoint
-            .connect_timeout
-            .and_then(|timeout| Instant::now().checked_add(timeout));
-        own.map_or(wish.deadline, |own| own.min(wish.deadline))
+    /// Without a timeout of its own it has its share of that, so that the first of several
+    /// addresses cannot use up the time of all others.
+    fn deadline(&self, wish: &Wish<'_>, others: usize) -> Instant {
+        let now = Instant::now();
+        let remaining = wish.deadline.saturating_duration_since(now);
+        let others = u32::try_from(others).unwrap_or(u32::MAX);
+        let share = remaining / others.saturating_add(1);
+        let own = self.endpoint.connect_timeout.unwrap_or(share);
+        now + own.min(remaining)
     }
 }
 
@@ -445,6 +458,14 @@ struct Wish<'a> {
     database: Option<&'a str>,
     parameters: &'a [(String, String)],
     deadline: Instant,
+}
+
+/// One pass over the hosts.
+struct Search<'a> {
+    wish: &'a Wish<'a>,
+    wanted: Wanted,
+    /// How many are still to be tried after this one.
+    hosts_left: usize,
 }
 
 /// Where an attempt is made.

@@ -1,5 +1,6 @@
 //! TLS towards a server, as an endpoint's settings ask for it.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -130,8 +131,19 @@ impl ClientTls {
             crl,
         } = &self.paths;
         let directory = &self.settings.crl_directory;
-        let paths = [root, certificate, key, crl, directory];
-        Files::of(paths.into_iter().flatten().map(PathBuf::as_path))
+        let named = [root, certificate, key, crl, directory];
+        // A list may also be rewritten in its place, which its directory does not show.
+        let listed = directory
+            .as_ref()
+            .and_then(|path| std::fs::read_dir(path).ok());
+        let mut listed: Vec<PathBuf> = listed
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .collect();
+        listed.sort();
+        let named = named.into_iter().flatten().map(PathBuf::as_path);
+        Files::of(named.chain(listed.iter().map(PathBuf::as_path)))
     }
 
     fn read(&self) -> Result<Material, TlsError> {
@@ -296,8 +308,15 @@ fn server_name(host: &Host, verification: Verification) -> Result<ServerName<'st
     match &host.target {
         Target::Name { name, .. } => {
             let bare = name.strip_suffix('.').unwrap_or(name);
-            ServerName::try_from(bare.to_owned())
-                .map_err(|_| TlsError::BadName { name: name.clone() })
+            match ServerName::try_from(bare.to_owned()) {
+                Ok(name) => Ok(name),
+                // Such as an address with a zone, fe80::1%eth0: it cannot be verified and is not
+                // sent as a name, but it can be connected to.
+                Err(_) if verification != Verification::ChainAndName => {
+                    Ok(ServerName::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
+                }
+                Err(_) => Err(TlsError::BadName { name: name.clone() }),
+            }
         }
         Target::Address(address) if verification == Verification::ChainAndName => {
             Err(TlsError::NoName {

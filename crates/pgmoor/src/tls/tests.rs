@@ -337,3 +337,18 @@ fn key_file_without_a_key_is_told_without_its_content() {
     assert!(seen.contains("holds no PEM private key"), "{seen}");
     assert!(!seen.contains("geheim"), "{seen}");
 }
+
+#[test]
+fn name_that_no_certificate_carries_matters_only_where_names_are_verified() {
+    let ca = Ca::default();
+    let host = Host::tcp("fe80::1%eth0", 5432);
+    for (mode, usable) in [
+        ("require", true),
+        ("verify-ca", true),
+        ("verify-full", false),
+    ] {
+        let text = format!("sslmode={mode} sslrootcert={}", ca.root_path().display());
+        let setup = ClientTls::new(settings(&text), None).setup(&host);
+        assert_eq!(setup.is_ok(), usable, "{mode}");
+    }
+}
