@@ -300,7 +300,8 @@ impl Session {
                 Poll::Ready(Err(error)) => return Step::Over(self.server_gone(Some(error))),
             }
         }
-        if to_server {
+        // Answers of our own must not pile up for a client that does not read them.
+        if to_server && self.outbox.len() < MAX_AHEAD {
             match read(&mut self.stream, cx, &mut input) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(0)) => return Step::Over(End::ClientGone(None)),

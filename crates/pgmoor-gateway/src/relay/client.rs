@@ -214,10 +214,19 @@ impl Relay {
             && side.server.status != TransactionStatus::Failed
             && self.forget(name.as_bytes())
         {
-            let mut answer = Vec::new();
-            encoded(backend::write_command_complete(&mut answer, "DEALLOCATE"))?;
-            backend::write_ready(&mut answer, side.server.status);
-            self.answer(answer, side);
+            let mut local = Vec::new();
+            encoded(backend::write_command_complete(&mut local, "DEALLOCATE"))?;
+            if self.expected.is_empty() {
+                backend::write_ready(&mut local, side.server.status);
+                side.to_client.append(&mut local);
+            } else {
+                let note = Note {
+                    local,
+                    ready: true,
+                    ..Note::default()
+                };
+                self.expected.push_with(Kind::Local, note);
+            }
             return Ok(Act::Drop);
         }
         if let Some(refusal) = self.judge(&effects, side.server) {
@@ -571,10 +580,6 @@ impl Relay {
         self.statements
             .as_mut()
             .is_some_and(|statements| statements.remove(name).is_some())
-    }
-
-    fn answer(&mut self, bytes: Vec<u8>, side: &mut ClientSide<'_, '_, '_>) {
-        self.answer_defining(bytes, None, side);
     }
 
     /// Answers in the server's place: now, or after what the server still owes.

@@ -57,6 +57,8 @@ pub(crate) struct Note {
     pub(crate) refusal: Option<Vec<u8>>,
     /// Sent to the client in turn ([`Kind::Local`]).
     pub(crate) local: Vec<u8>,
+    /// ReadyForQuery follows that, with the transaction status of its turn.
+    pub(crate) ready: bool,
     /// The client's name that this message defines; undefined again when it fails.
     pub(crate) defines: Option<(Box<[u8]>, u64)>,
     /// The statement that this message prepares on the server.

@@ -2,6 +2,7 @@
 
 use pgmoor_wire::backend::{self, TransactionStatus};
 use pgmoor_wire::frame::{self, Header};
+use pgmoor_wire::sqlstate::FEATURE_NOT_SUPPORTED;
 use pgmoor_wire::sqlstate::SqlState;
 use pgmoor_wire::tag;
 
@@ -12,8 +13,8 @@ use crate::sql::{Effects, PinReason};
 
 /// Messages that are looked at whole: far more than any server sends.
 const MAX_LOOKED_AT: usize = 64 << 10;
-/// An ErrorResponse that answers a query of our own is kept for its text.
-const MAX_OWN_ERROR: usize = 64 << 10;
+/// An ErrorResponse is looked at up to here.
+const MAX_ERROR: usize = 64 << 10;
 
 impl Relay {
     /// Takes the server's bytes; gives how many were taken. The rest is to be shown again, with more.
@@ -60,7 +61,7 @@ impl Relay {
                 forward,
             };
             at = end;
-            self.answer_locally(to_client);
+            self.answer_locally(server, to_client);
         }
     }
 
@@ -93,9 +94,8 @@ impl Relay {
                 )))
             }
             tag::PARAMETER_STATUS | tag::COMMAND_COMPLETE => Ok(header.len),
-            tag::ERROR_RESPONSE if self.expected.head() == Some(Kind::OwnQuery) => {
-                Ok(header.len.min(MAX_OWN_ERROR))
-            }
+            // Its SQLSTATE is looked at, and of a query of our own also its text.
+            tag::ERROR_RESPONSE => Ok(header.len.min(MAX_ERROR)),
             _ => Ok(frame::HEADER),
         }
     }
@@ -236,10 +236,16 @@ impl Relay {
         server: &mut ServerState,
         to_client: &mut Sink<'_, '_>,
     ) -> bool {
-        self.server_said_farewell |= backend::ErrorView::new(body).is_fatal();
+        let view = backend::ErrorView::new(body);
+        self.server_said_farewell |= view.is_fatal();
         self.failed = true;
-        let class = backend::ErrorView::new(body).sqlstate().map(class_of);
-        self.tally.errors.push(class.unwrap_or(*b"XX"));
+        let sqlstate = view.sqlstate();
+        self.tally.errors.push(sqlstate.map_or(*b"XX", class_of));
+        if self.mode == PoolMode::Transaction && sqlstate == Some(FEATURE_NOT_SUPPORTED) {
+            // "cached plan must not change result type": the client will prepare it anew, and must
+            // not be given the stale one again. Discarded with everything else.
+            server.dirty = true;
+        }
         if self.copy_in && self.swallowed_syncs {
             self.lose_count(server);
         }
@@ -374,13 +380,16 @@ impl Relay {
     }
 
     /// Gives the answers of our own whose turn has come.
-    fn answer_locally(&mut self, to_client: &mut Sink<'_, '_>) {
+    fn answer_locally(&mut self, server: &ServerState, to_client: &mut Sink<'_, '_>) {
         if self.server_rest.bytes > 0 {
             return;
         }
         while let Some(answer) = self.expected.pop_if(Kind::Local) {
             if let Some(note) = answer.note {
                 to_client.insert().extend_from_slice(&note.local);
+                if note.ready {
+                    backend::write_ready(to_client.insert(), server.status);
+                }
             }
         }
     }
