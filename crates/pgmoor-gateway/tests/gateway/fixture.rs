@@ -1,34 +1,50 @@
 //! A gateway in this process, with a PostgreSQL of its own behind it.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use pgmoor::connector::Connector;
 use pgmoor::credential::NoCredential;
 use pgmoor::endpoint;
-use pgmoor_gateway::settings::{
-    DatabaseSettings, Databases, GatewaySettings, PoolMode, PoolSettings,
-};
+use pgmoor_gateway::settings::{DatabaseSettings, GatewaySettings, PoolMode, PoolSettings};
 use pgmoor_gateway::{Address, Configuration, Endpoint, Gateway, bind};
-use pgmoor_testkit::{Postgres, RawClient};
+use pgmoor_testkit::{Message, Postgres, RawClient, wait_for_value};
 use tempfile::TempDir;
 
-/// The gateway under test. Clients log in as `app`, to the database `app`.
+/// The gateway under test and the PostgreSQL behind it. Clients log in as `app`, to the database
+/// `app`.
 pub(crate) struct Gate {
-    pub(crate) gateway: Gateway,
+    pub(crate) served: Served,
     pub(crate) postgres: Postgres,
+}
+
+impl Deref for Gate {
+    type Target = Served;
+
+    fn deref(&self) -> &Served {
+        &self.served
+    }
+}
+
+/// A gateway without anything behind it but what the test puts there.
+pub(crate) struct Served {
+    pub(crate) gateway: Gateway,
     pub(crate) address: SocketAddr,
     pub(crate) password: String,
     pub(crate) state: TempDir,
 }
 
 /// What a gate is made of before it starts.
+#[derive(Clone)]
 pub(crate) struct Plan {
     pub(crate) gateway: GatewaySettings,
     pub(crate) pool: PoolSettings,
+    /// More databases than `app`, which all have the same pool settings: names, and the endpoints
+    /// that serve them.
+    pub(crate) more: Vec<(&'static str, &'static str)>,
 }
 
 impl Plan {
@@ -45,7 +61,14 @@ impl Plan {
                 ..GatewaySettings::default()
             },
             pool,
+            more: Vec::new(),
         }
+    }
+
+    /// Serves one more database.
+    pub(crate) fn database(mut self, name: &'static str, endpoint: &'static str) -> Self {
+        self.more.push((name, endpoint));
+        self
     }
 
     pub(crate) fn pool(mut self, change: impl FnOnce(&mut PoolSettings)) -> Self {
@@ -62,48 +85,71 @@ impl Plan {
         self.start_before(Postgres::start().await).await
     }
 
+    pub(crate) async fn start_before(self, postgres: Postgres) -> Gate {
+        let served = self.serve(&[("primary", endpoint_at(&postgres.url(), None))]);
+        Gate { served, postgres }
+    }
+
+    /// A gateway in front of a server that the test plays itself, which asks for no password.
+    pub(crate) fn before_port(self, port: u16) -> Served {
+        let url = format!("postgres://app@127.0.0.1:{port}/app?sslmode=disable");
+        self.serve(&[("primary", endpoint_at(&url, None))])
+    }
+
     /// With two workers, as few as show what happens between them.
-    pub(crate) async fn start_before(mut self, postgres: Postgres) -> Gate {
+    pub(crate) fn serve(mut self, endpoints: &[(&str, Arc<Endpoint>)]) -> Served {
         let state = tempfile::tempdir().expect("a directory");
         self.gateway.state_dir = state.path().join("state");
         let listeners = bind(&self.gateway, 2).expect("an address to listen on");
         let Address::Tcp(address) = listeners[0][0].address else {
             panic!("a TCP address")
         };
-        let endpoints =
-            BTreeMap::from([("primary".to_owned(), endpoint_at(&postgres.url(), None))]);
-        let configuration = Configuration {
-            databases: databases(&self.pool),
-            gateway: self.gateway,
-            endpoints,
-        };
-        let gateway = Gateway::start(configuration, listeners).expect("the gateway starts");
+        let gateway = Gateway::start(self.configuration(endpoints), listeners);
         let password =
             std::fs::read_to_string(state.path().join("state/app.password")).unwrap_or_default();
-        Gate {
-            gateway,
-            postgres,
+        Served {
+            gateway: gateway.expect("the gateway starts"),
             address,
             password: password.trim_end().to_owned(),
             state,
         }
     }
-}
 
-pub(crate) fn databases(pool: &PoolSettings) -> Databases {
-    let app = DatabaseSettings {
-        endpoint: Some("primary".into()),
-        pool: pool.clone(),
-        ..DatabaseSettings::default()
-    };
-    BTreeMap::from([("app".to_owned(), app)])
+    /// What a gateway is started or reloaded with.
+    pub(crate) fn configuration(&self, endpoints: &[(&str, Arc<Endpoint>)]) -> Configuration {
+        let served = [("app", "primary")].iter().chain(&self.more);
+        let databases = served.map(|(name, endpoint)| {
+            let database = DatabaseSettings {
+                endpoint: Some((*endpoint).to_owned()),
+                pool: self.pool.clone(),
+                ..DatabaseSettings::default()
+            };
+            ((*name).to_owned(), database)
+        });
+        Configuration {
+            databases: databases.collect(),
+            gateway: self.gateway.clone(),
+            endpoints: endpoints
+                .iter()
+                .map(|(name, endpoint)| ((*name).to_owned(), endpoint.clone()))
+                .collect(),
+        }
+    }
 }
 
 /// An endpoint at a connection string.
 pub(crate) fn endpoint_at(url: &str, max_connections: Option<usize>) -> Arc<Endpoint> {
     let parsed = endpoint::Endpoint::parse(url).expect("a connection string");
     let connector = Connector::new(parsed, Arc::new(NoCredential)).expect("a connector");
-    Arc::new(Endpoint::new("primary", connector, max_connections, 0))
+    let fingerprint = url.bytes().fold(7_u64, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(byte.into())
+    });
+    Arc::new(Endpoint::new(
+        "primary",
+        connector,
+        max_connections,
+        fingerprint,
+    ))
 }
 
 impl Gate {
@@ -112,6 +158,18 @@ impl Gate {
         Plan::new(mode, size).start().await
     }
 
+    /// Waits until the server has nobody connected as `app`, or so many.
+    pub(crate) async fn wait_for_server_connections(&self, count: u32) {
+        let limit = std::time::Duration::from_secs(10);
+        wait_for_value("server connections", limit, count, async || {
+            let sql = "select count(*) from pg_stat_activity where usename = 'app'";
+            self.postgres.psql(sql).await.parse().expect("a number")
+        })
+        .await;
+    }
+}
+
+impl Served {
     pub(crate) fn url(&self) -> String {
         format!("postgres://app:{}@{}/app", self.password, self.address)
     }
@@ -146,3 +204,16 @@ impl Gate {
 
 /// Both pool modes.
 pub(crate) const MODES: [PoolMode; 2] = [PoolMode::Session, PoolMode::Transaction];
+
+/// The error among these messages.
+pub(crate) fn error_in(messages: &[Message]) -> &Message {
+    let error = messages.iter().find(|message| message.tag == b'E');
+    error.unwrap_or_else(|| panic!("no error in {messages:?}"))
+}
+
+/// The values of the first column of all rows among these messages.
+pub(crate) fn values(messages: &[Message]) -> Vec<String> {
+    let rows = messages.iter().filter(|message| message.tag == b'D');
+    rows.map(|row| row.values().swap_remove(0).unwrap_or_default())
+        .collect()
+}

@@ -1,4 +1,7 @@
 //! The gateway in front of a real PostgreSQL, through real sockets.
 
+mod cancel;
+mod copy;
 mod fixture;
 mod load;
+mod statements;
