@@ -31,7 +31,7 @@ pub(super) struct Request<'a> {
 }
 
 /// What a server told until it was ready.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Session {
     pub(super) parameters: Vec<(String, String)>,
     pub(super) key: Option<(i32, Vec<u8>)>,

@@ -25,6 +25,7 @@ mod site;
 mod target;
 mod version;
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -80,7 +81,6 @@ pub enum Login<'a> {
 }
 
 /// A session that is ready for its first query.
-#[derive(Debug)]
 pub struct Connection {
     /// The bytes.
     pub stream: Stream,
@@ -449,6 +449,19 @@ impl Connector {
         let share = remaining / others.saturating_add(1);
         let own = self.endpoint.connect_timeout.unwrap_or(share);
         now + own.min(remaining)
+    }
+}
+
+impl fmt::Debug for Connection {
+    /// Without the cancel key: who knows it can cancel.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("server", &self.server)
+            .field("user", &self.user)
+            .field("database", &self.database)
+            .field("pid", &self.key.as_ref().map(|(pid, _)| pid))
+            .field("stream", &self.stream)
+            .finish_non_exhaustive()
     }
 }
 

@@ -4,6 +4,7 @@
 //! is either the password on its first line or `{"password": "…", "expires_at": "…"}`.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -53,7 +54,7 @@ const INHERITED_PREFIXES: &[&str] = &[
 ];
 
 /// How a program is run for a credential.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Command {
     /// The program and its arguments, each word as it is.
     pub argv: Vec<String>,
@@ -63,6 +64,17 @@ pub struct Command {
     pub timeout: Duration,
     /// How long its credential is used when it does not say so itself.
     pub ttl: Duration,
+}
+
+impl fmt::Debug for Command {
+    /// Without arguments and variables: people put secrets there.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Command")
+            .field("program", &self.argv.first())
+            .field("timeout", &self.timeout)
+            .field("ttl", &self.ttl)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Command {

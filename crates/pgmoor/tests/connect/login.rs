@@ -241,3 +241,24 @@ async fn newer_protocol_is_offered_and_an_older_one_taken() {
         assert_eq!(refused(&text).await.kind(), ErrorKind::Protocol);
     }
 }
+
+#[tokio::test]
+async fn no_secret_shows_in_what_is_printed_for_debugging() {
+    let postgres = Postgres::start().await;
+    let password = postgres.app_password();
+    let connector = connector(&local(&postgres, ""));
+    let login = Login::Password {
+        user: "app",
+        password: Secret::from(password),
+    };
+    let connection = crate::common::open(&connector).await.expect("login");
+    let mut command = pgmoor::credential::Command::new(vec!["mint".into(), "--key=geheim".into()]);
+    command.environment.push(("KEY".into(), "geheim".into()));
+
+    let shown = format!("{connector:?} {login:?} {connection:?} {command:?}");
+
+    assert!(!shown.contains(password), "{shown}");
+    assert!(!shown.contains("geheim"), "{shown}");
+    let key = format!("{:?}", connection.key.as_ref().expect("key").1);
+    assert!(!shown.contains(&key), "{shown}");
+}
