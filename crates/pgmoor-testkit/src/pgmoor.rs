@@ -73,11 +73,7 @@ impl PgmoorBuilder {
         let pgmoor = self.launch();
         let end = Instant::now() + START_DEADLINE;
         loop {
-            if pgmoor
-                .http("/readiness")
-                .await
-                .is_some_and(|a| a.status == 200)
-            {
+            if pgmoor.is_ready().await {
                 return Ok(pgmoor);
             }
             if let Some(status) = pgmoor.has_exited() {
@@ -324,11 +320,22 @@ impl Pgmoor {
             if let Some(status) = self.has_exited() {
                 panic!("pgmoor ended with {status}:\n{}", self.log());
             }
-            self.http("/readiness")
-                .await
-                .is_some_and(|a| a.status == 200)
+            self.is_ready().await
         })
         .await;
+    }
+
+    /// Whether `/readiness` says yes or, where no admin listener is, the port takes connections.
+    async fn is_ready(&self) -> bool {
+        match self.http("/readiness").await {
+            Some(answer) => answer.status == 200,
+            None => {
+                TcpStream::connect(("127.0.0.1", self.admin_port))
+                    .await
+                    .is_err()
+                    && TcpStream::connect(("127.0.0.1", self.port)).await.is_ok()
+            }
+        }
     }
 
     /// Memory it holds, in KiB (Linux).

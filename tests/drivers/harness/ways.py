@@ -29,7 +29,7 @@ databases:
 endpoints:
   primary:
     url: "postgres://app@127.0.0.1:{server_port}/app?{server_tls}"
-    credential: {{ provider: password, password: "${{PGMOOR_TEST_SERVER_PASSWORD}}" }}
+    credential: {{ provider: password, password: "${{SUITE_SERVER_PASSWORD}}" }}
 gateway:
   listen: ["127.0.0.1:{port}"]
   unix_sockets: ["{dir}"]
@@ -37,7 +37,7 @@ gateway:
   state_dir: "{dir}/state"
   tls: {tls}
   auth:
-    users: {{ app: {{ password: "${{PGMOOR_TEST_CLIENT_PASSWORD}}" }} }}
+    users: {{ app: {{ password: "${{SUITE_CLIENT_PASSWORD}}" }} }}
 """
 
 
@@ -84,20 +84,22 @@ class Way:
         )  # fmt: skip
         file = directory / "pgmoor.yaml"
         file.write_text(text)
+        # pgmoor refuses variables of its name that it does not know.
+        kept = {name: text for name, text in os.environ.items() if not name.startswith("PGMOOR")}
         secret = {
-            "PGMOOR_TEST_SERVER_PASSWORD": server["password"],
-            "PGMOOR_TEST_CLIENT_PASSWORD": password,
+            "SUITE_SERVER_PASSWORD": server["password"],
+            "SUITE_CLIENT_PASSWORD": password,
         }
         with log.open("w") as output:
             process = subprocess.Popen(
                 [pgmoor, "up", "--config", file],
-                env={**os.environ, **secret},
+                env={**kept, **secret},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
         try:
-            wait_ready(process, admin_port, log)
+            wait_ready(process, port, admin_port, log)
             yield port
         finally:
             stop(process)
@@ -124,18 +126,26 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_ready(process, admin_port, log):
+def wait_ready(process, port, admin_port, log):
     end = time.monotonic() + START_DEADLINE
-    url = f"http://127.0.0.1:{admin_port}/readiness"
-    while True:
-        with contextlib.suppress(OSError, urllib.error.HTTPError):
-            with urllib.request.urlopen(url, timeout=5) as answer:
-                if answer.status == 200:
-                    return
+    while not is_ready(port, admin_port):
         if process.poll() is not None or time.monotonic() > end:
-            state = "ended" if process.poll() is not None else "is not ready"
+            state = "has ended" if process.poll() is not None else "is not ready"
             raise SystemExit(f"error: the gateway {state}\n{log.read_text(errors='replace')}")
         time.sleep(0.05)
+
+
+def is_ready(port, admin_port):
+    """Asks the gateway, or sees whether it takes connections when it has no admin listener."""
+    try:
+        url = f"http://127.0.0.1:{admin_port}/readiness"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status == 200
+    except urllib.error.HTTPError:
+        return False
+    except OSError:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def stop(process):

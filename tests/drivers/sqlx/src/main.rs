@@ -2,58 +2,21 @@
 //!
 //! PGMOOR_TEST_URL, PGMOOR_TEST_SSLROOTCERT, PGMOOR_TEST_POOL_MODE and PGMOOR_TEST_SCHEMA say which.
 
+mod link;
+
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::{FutureExt, TryStreamExt};
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolCopyExt, PgPoolOptions, PgSslMode};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Error, Executor, PgConnection, Row};
+use link::{connect, options, run, schema, sqlstate, text};
+use sqlx::postgres::{PgListener, PgPoolCopyExt, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Error, Row};
 
 /// More than the pool of the gateway under test has.
 const CONNECTIONS: i32 = 10;
 
 type Fact = fn() -> BoxFuture<'static, Result<(), Error>>;
-
-fn schema() -> String {
-    std::env::var("PGMOOR_TEST_SCHEMA").unwrap_or_else(|_| "drivers".to_owned())
-}
-
-fn options() -> PgConnectOptions {
-    let url = std::env::var("PGMOOR_TEST_URL").expect("PGMOOR_TEST_URL is set");
-    let options: PgConnectOptions = url.parse().expect("PGMOOR_TEST_URL is an address");
-    match std::env::var_os("PGMOOR_TEST_SSLROOTCERT") {
-        None => options.ssl_mode(PgSslMode::Disable),
-        Some(root) => options.ssl_mode(PgSslMode::VerifyFull).ssl_root_cert(root),
-    }
-}
-
-async fn connect() -> Result<PgConnection, Error> {
-    options().connect().await
-}
-
-/// The one value that a query without parameters gives.
-async fn text(connection: &mut PgConnection, sql: &str) -> Result<String, Error> {
-    sqlx::query_scalar(AssertSqlSafe(sql))
-        .fetch_one(connection)
-        .await
-}
-
-async fn run(connection: &mut PgConnection, sql: &str) -> Result<(), Error> {
-    connection
-        .execute(sqlx::raw_sql(AssertSqlSafe(sql)))
-        .await?;
-    Ok(())
-}
-
-/// The SQLSTATE of a refusal.
-fn sqlstate<T>(result: Result<T, Error>) -> String {
-    let error = result.err().expect("it is refused");
-    match error.as_database_error().and_then(|error| error.code()) {
-        Some(code) => code.into_owned(),
-        None => panic!("no answer of the server: {error}"),
-    }
-}
 
 async fn connects() -> Result<(), Error> {
     let mut connection = connect().await?;
