@@ -1,6 +1,7 @@
 //! The configuration: file and environment in, settings out, and the pages about it.
 
 pub(crate) mod address;
+pub(crate) mod exposed;
 pub(crate) mod load;
 pub(crate) mod pages;
 pub(crate) mod settings;

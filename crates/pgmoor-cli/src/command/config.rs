@@ -5,7 +5,7 @@ use serde_json::{Map, json};
 
 use crate::args::{Config, Global};
 use crate::config::load::{Loaded, Source, Surroundings};
-use crate::config::{address, pages, show};
+use crate::config::{address, exposed, pages, show};
 use crate::exit::Exit;
 use crate::output::{Failure, Format, Output, SCHEMA};
 
@@ -28,7 +28,7 @@ fn name(source: &Source) -> String {
     }
 }
 
-/// How addresses were understood where that was not literally.
+/// How addresses were understood where that was not literally, and what is worth a thought.
 fn notes(loaded: &Loaded) -> Vec<String> {
     let environment = address::environment(&Surroundings::of_process());
     let endpoints = loaded.settings.endpoints.iter();
@@ -42,6 +42,7 @@ fn notes(loaded: &Loaded) -> Vec<String> {
                 .map(|notice| format!("endpoint {name}: {}", notice.as_str()))
                 .collect::<Vec<_>>()
         })
+        .chain(exposed::note(loaded))
         .collect()
 }
 

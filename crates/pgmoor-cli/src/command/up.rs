@@ -8,10 +8,11 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::address::{Address, has_generated_login, password_file};
 use crate::args::Global;
+use crate::config::exposed;
 use crate::config::load::{Loaded, Source, Surroundings, load};
 use crate::config::settings::{LogFormat, Settings};
 use crate::exit::Exit;
@@ -23,9 +24,13 @@ const GLANCE: Duration = Duration::from_secs(2);
 
 /// Serves until a signal.
 pub(super) fn run(global: &Global, output: Output) -> Result<Exit, Failure> {
+    let loaded = super::configuration(global)?;
+    if let Some(note) = exposed::note(&loaded) {
+        warn!(note, "secrets in the configuration file can be read");
+    }
     let Loaded {
         settings, source, ..
-    } = super::configuration(global)?;
+    } = loaded;
     super::runtime().block_on(async {
         // Before anything is started, so that no signal finds it half started and unheard.
         let mut signals = Signals::new()?;

@@ -4,7 +4,9 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pgmoor::settings::{Loader, Node, Origin, Place, Problem, Problems, Value, overlay, plain};
+use pgmoor::settings::{
+    Loader, Node, Origin, PREFIX, Place, Problem, Problems, Value, overlay, plain,
+};
 
 use super::settings::{Settings, check_names, note_inline_endpoints};
 use super::{address, yaml};
@@ -54,6 +56,8 @@ pub(crate) struct Loaded {
 pub(crate) struct Surroundings {
     /// Every environment variable that is text.
     pub(crate) variables: Vec<(String, String)>,
+    /// The names of those of ours whose value is no text.
+    unreadable: Vec<String>,
     /// The current directory.
     pub(crate) directory: PathBuf,
 }
@@ -61,11 +65,22 @@ pub(crate) struct Surroundings {
 impl Surroundings {
     /// Those of this process.
     pub(crate) fn of_process() -> Self {
-        let variables = env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
+        let mut variables = Vec::new();
+        let mut unreadable = Vec::new();
+        for (name, value) in env::vars_os() {
+            let Ok(name) = name.into_string() else {
+                continue;
+            };
+            match value.into_string() {
+                Ok(value) => variables.push((name, value)),
+                Err(_) if name.starts_with(PREFIX) => unreadable.push(name),
+                // Whatever it is, it is not for us.
+                Err(_) => {}
+            }
+        }
         Self {
             variables,
+            unreadable,
             directory: env::current_dir().unwrap_or_default(),
         }
     }
@@ -115,6 +130,12 @@ pub(crate) fn load(named: Option<&Path>, surroundings: &Surroundings) -> Result<
         surroundings.settings(),
         &reserved,
     ));
+    problems.extend(
+        surroundings
+            .unreadable
+            .iter()
+            .map(|name| Problem::new(&Origin::environment(name), "its value is not UTF-8 text")),
+    );
     let settings = load_tree(&tree, &source, surroundings, problems)?;
     note_inline_endpoints(&mut tree);
     Ok(Loaded {
@@ -219,4 +240,48 @@ fn read(path: &Path, directory: &Path) -> Result<String, Problem> {
     }
     let bytes = fs::read(&path).map_err(|error| problem().cause(plain(&error)))?;
     String::from_utf8(bytes).map_err(|_| problem().cause("it is not UTF-8 text"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What is loaded from this text and these variables; a file as such is not needed.
+    fn load_text(text: &str, variables: &[(String, String)]) -> Result<Settings, Problems> {
+        let surroundings = Surroundings {
+            variables: variables.to_vec(),
+            unreadable: Vec::new(),
+            directory: PathBuf::from("/nonexistent"),
+        };
+        let source = Source::File(PathBuf::from("p.yaml"));
+        let mut problems = Vec::new();
+        let mut tree = yaml::parse(text, Path::new("p.yaml"), &mut problems)
+            .map_err(|problem| Problems(vec![problem]))?;
+        problems.extend(overlay(
+            &mut tree,
+            &Settings::shape(),
+            surroundings.settings(),
+            &[],
+        ));
+        load_tree(&tree, &source, &surroundings, problems)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_text_makes_loading_panic(text in "([a-z]{1,3}|databases|gateway|listen|pool|size|[:,\\[\\]{}\"'&*|>#!%@`~?-]|: |- |\n|\n  |\\$\\{|file:|0|\t|é){0,40}") {
+            let _ = load_text(&text, &[]);
+        }
+
+        #[test]
+        fn no_variable_makes_loading_panic(
+            name in "PGMOOR_([A-Z]{0,4}|DATABASES|GATEWAY|LISTEN|APP|POOL|SIZE|__|_|é){0,6}",
+            value in any::<String>(),
+        ) {
+            let _ = load_text("", &[(name, value)]);
+        }
+    }
 }
