@@ -4,4 +4,7 @@ mod cancel;
 mod copy;
 mod fixture;
 mod load;
+mod login;
+mod login_tls;
+mod session_state;
 mod statements;
