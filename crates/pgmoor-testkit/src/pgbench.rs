@@ -66,7 +66,10 @@ impl Pgbench {
         self
     }
 
-    /// How many threads serve them.
+    /// How many threads serve them; as many as clients when a pool has fewer server connections.
+    ///
+    /// In [`QueryMode::Prepared`] `pgbench` waits for each Parse with its whole thread: a client that
+    /// waits for a server connection would keep those that hold them from giving them back.
     pub fn threads(mut self, threads: u32) -> Self {
         self.threads = threads;
         self

@@ -11,8 +11,10 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::frontend;
 use crate::host::{free_port, private_dir, write_private};
 use crate::process::{Guard, Signal, signal, wait_exit};
+use crate::raw_client::RawClient;
 use crate::stream::Address;
 
 /// How long a start may take; it includes `initdb` of a bundled server on a busy machine.
@@ -325,15 +327,13 @@ impl Pgmoor {
         .await;
     }
 
-    /// Whether `/readiness` says yes or, where no admin listener is, the port takes connections.
+    /// Whether `/readiness` says yes or, where no admin listener is, a client gets an answer.
     async fn is_ready(&self) -> bool {
         match self.http("/readiness").await {
             Some(answer) => answer.status == 200,
             None => {
-                TcpStream::connect(("127.0.0.1", self.admin_port))
-                    .await
-                    .is_err()
-                    && TcpStream::connect(("127.0.0.1", self.port)).await.is_ok()
+                let is_silent = TcpStream::connect(("127.0.0.1", self.admin_port)).await;
+                is_silent.is_err() && answers_clients(self.port).await
             }
         }
     }
@@ -389,6 +389,17 @@ impl Drop for Pgmoor {
         }
         process.guard.dismiss();
     }
+}
+
+/// Whether an SSLRequest is answered, be it by a refusal. An open port alone says little: it is
+/// opened before anything else is ready.
+async fn answers_clients(port: u16) -> bool {
+    let ask = async {
+        let mut client = RawClient::try_connect(Address::local(port)).await?;
+        client.try_send(&frontend::ssl_request()).await?;
+        client.try_byte().await
+    };
+    matches!(ask.await, Ok(Some(_)))
 }
 
 async fn get(port: u16, path: &str) -> Option<HttpAnswer> {

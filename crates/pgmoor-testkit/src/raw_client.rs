@@ -330,11 +330,17 @@ impl RawClient {
 
     /// One byte that is no message, as after an SSLRequest.
     pub async fn expect_byte(&mut self) -> u8 {
-        match self.channel.try_read(1).await {
-            Ok(Some(bytes)) => bytes[0],
+        match self.try_byte().await {
+            Ok(Some(byte)) => byte,
             Ok(None) => panic!("{} closed the connection, a byte expected", self.address),
             Err(error) => panic!("no byte from {}: {error}", self.address),
         }
+    }
+
+    /// One byte that is no message; none when the server closes.
+    pub async fn try_byte(&mut self) -> io::Result<Option<u8>> {
+        let bytes = self.channel.try_read(1).await?;
+        Ok(bytes.map(|bytes| bytes[0]))
     }
 
     /// The server closes the connection now, without another byte.

@@ -136,7 +136,7 @@ def wait_ready(process, port, admin_port, log):
 
 
 def is_ready(port, admin_port):
-    """Asks the gateway, or sees whether it takes connections when it has no admin listener."""
+    """Asks the gateway, or sees whether a client gets an answer when there is no admin listener."""
     try:
         url = f"http://127.0.0.1:{admin_port}/readiness"
         with urllib.request.urlopen(url, timeout=5) as answer:
@@ -144,8 +144,11 @@ def is_ready(port, admin_port):
     except urllib.error.HTTPError:
         return False
     except OSError:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
+        ssl_request = b"\0\0\0\x08\x04\xd2\x16\x2f"
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as probe:
+            probe.sendall(ssl_request)
+            return probe.recv(1) != b""
+        return False
 
 
 def stop(process):
