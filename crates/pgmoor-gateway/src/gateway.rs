@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use crate::clients::Order;
 use crate::endpoint::Endpoint;
+use crate::hooks::Hooks;
 use crate::listener::Listener;
 use crate::login::{UserError, Users};
 use crate::pool::{Database, Health};
@@ -156,29 +157,24 @@ impl Gateway {
     ///
     /// [`StartError`]. The configuration so far stays in effect then.
     pub fn reload(&self, configuration: Configuration) -> Result<(), StartError> {
-        let before = self.shared.state.load_full();
-        let after = build(configuration, Some(&before))?;
-        if after.settings.listen != before.settings.listen
-            || after.settings.unix_sockets != before.settings.unix_sockets
-        {
-            warn!("gateway.listen and gateway.unix_sockets change with the next start");
-        }
-        self.shared.state.store(Arc::new(after));
-        self.shared.run_everywhere(|worker| {
-            for pool in worker.pools() {
-                pool.forget_welcomes();
-                pool.maintain(crate::clock::Moment::now());
-            }
-        });
-        info!("configuration reloaded");
-        Ok(())
+        self.reloader().reload(configuration)
+    }
+
+    /// Puts other configurations into effect, from wherever it is kept.
+    pub fn reloader(&self) -> Reloader {
+        Reloader(self.shared.clone())
+    }
+
+    /// Says what to do when somebody asks for a reload or a shutdown, over HTTP or in the admin
+    /// database. They are dropped when the gateway stops.
+    pub fn set_hooks(&self, hooks: Hooks) {
+        self.shared.hooks.store(Some(Arc::new(hooks)));
     }
 
     /// Directs traffic: pause, drain, switch, resume.
     pub fn traffic(&self) -> Traffic {
         Traffic::new(self.shared.clone())
     }
-
     /// What the gateway does now, for metrics, the status page and the admin database.
     pub(crate) fn shared(&self) -> Arc<Shared> {
         self.shared.clone()
@@ -233,6 +229,8 @@ impl Gateway {
     }
 
     fn end(&mut self) {
+        // They may hold what holds this gateway.
+        self.shared.hooks.store(None);
         self.stop.send_replace(true);
         for thread in self.threads.drain(..) {
             // A panic in a worker has been printed by the panic hook.
@@ -244,6 +242,45 @@ impl Gateway {
 impl Drop for Gateway {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// Puts other configurations into effect on a running gateway.
+#[derive(Debug, Clone)]
+pub struct Reloader(Arc<Shared>);
+
+impl Reloader {
+    /// As [`Gateway::reload`].
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]. The configuration so far stays in effect then.
+    pub fn reload(&self, configuration: Configuration) -> Result<(), StartError> {
+        let shared = &self.0;
+        let before = shared.state.load_full();
+        let after = build(configuration, Some(&before)).inspect_err(|_| {
+            shared.events.reload(false);
+        })?;
+        if after.settings.listen != before.settings.listen
+            || after.settings.unix_sockets != before.settings.unix_sockets
+        {
+            warn!("gateway.listen and gateway.unix_sockets change with the next start");
+        }
+        shared.state.store(Arc::new(after));
+        shared.run_everywhere(|worker| {
+            for pool in worker.pools() {
+                pool.forget_welcomes();
+                pool.maintain(crate::clock::Moment::now());
+            }
+        });
+        shared.events.reload(true);
+        info!("configuration reloaded");
+        Ok(())
+    }
+
+    /// Notes that a configuration could not even be read, for the metrics.
+    pub fn note_failure(&self) {
+        self.0.events.reload(false);
     }
 }
 

@@ -5,12 +5,14 @@ pub mod settings;
 mod clock;
 mod counters;
 mod report;
+mod process;
 mod sql;
 mod parameters;
 mod statements;
 mod relay;
 mod endpoint;
 mod pool;
+mod totals;
 mod buffers;
 mod clients;
 mod session;
@@ -18,16 +20,20 @@ pub mod state_dir;
 mod login;
 mod welcome;
 mod listener;
+mod hooks;
 mod worker;
+mod traffic;
+mod snapshot;
+mod table;
 mod console;
 mod entry;
-mod traffic;
 mod gateway;
 
 pub use endpoint::Endpoint;
 pub use gateway::{
-    Configuration, DEFAULT_USER, Gateway, StartError, endpoint_name, has_generated_user,
+    Configuration, DEFAULT_USER, Gateway, Reloader, StartError, endpoint_name, has_generated_user,
 };
+pub use hooks::{Hooks, ReloadHook, Shutdown, ShutdownHook};
 pub use listener::{Address, BindError, Listener, bind};
 pub use login::UserError;
 pub use traffic::{Drained, Traffic, TrafficError};

@@ -101,11 +101,60 @@ impl Traffic {
         }
     }
 
+    /// Server connections of this database that are open; without a name, of all.
+    pub(crate) fn open(&self, name: Option<&str>) -> usize {
+        let pools = self.shared.pools();
+        pools
+            .iter()
+            .filter(|pool| name.is_none_or(|name| &*pool.key.database == name))
+            .map(|pool| pool.open())
+            .sum()
+    }
+
+    /// Whether this database is paused.
+    ///
+    /// # Errors
+    ///
+    /// There is no such database.
+    pub fn is_paused(&self, name: &str) -> Result<bool, TrafficError> {
+        Ok(self.database(name)?.paused.load(Ordering::SeqCst))
+    }
+
+    /// Lets no more clients in to this database, or lets them in again. Those that are there stay.
+    ///
+    /// # Errors
+    ///
+    /// There is no such database.
+    pub fn disable(&self, name: &str, disabled: bool) -> Result<(), TrafficError> {
+        self.database(name)?
+            .disabled
+            .store(disabled, Ordering::SeqCst);
+        info!(database = name, disabled, "clients may log in or not");
+        Ok(())
+    }
+
+    /// Pauses this database, ends all its clients, and closes its server connections, now.
+    ///
+    /// # Errors
+    ///
+    /// There is no such database.
+    pub fn kill(&self, name: &str) -> Result<(), TrafficError> {
+        self.pause(name)?;
+        let name = self.database(name)?.name.clone();
+        info!(database = %name, "ending all clients");
+        self.shared.run_everywhere(move |worker| {
+            worker.clients.each(|client| {
+                if client.database == name {
+                    client.give_order(Order::Kill);
+                }
+            });
+        });
+        Ok(())
+    }
+
     /// Server connections of this database that clients use or that are being opened or reset.
     fn in_use(&self, name: &str) -> usize {
-        let pools = self.shared.pools();
-        let of_database = pools.iter().filter(|pool| &*pool.key.database == name);
-        of_database.map(|pool| pool.open()).sum()
+        self.open(Some(name))
     }
 
     /// Ends the clients of this database that hold a server connection, as after a drain that took

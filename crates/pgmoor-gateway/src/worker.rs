@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use parking::Pools;
 use pgmoor::stream::{Detached, Stream};
 use pgmoor::tls::ServerTls;
@@ -24,10 +24,12 @@ use crate::clock::Moment;
 use crate::counters::Events;
 use crate::endpoint::Endpoint;
 use crate::entry;
+use crate::hooks::Hooks;
 use crate::listener::{Accepted, Listener};
 use crate::login::Users;
 use crate::pool::{Database, Login, Pool, PoolKey, SharedPool, Signal, Signals};
 use crate::settings::GatewaySettings;
+use crate::totals::{self, History};
 
 /// How often time limits are looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -35,6 +37,8 @@ const TICK: Duration = Duration::from_millis(100);
 const UPKEEP: u32 = 10;
 /// A wait before connections are accepted again when there are no descriptors left.
 const BREATH: Duration = Duration::from_millis(100);
+/// How often what was counted is remembered, in ticks.
+const SAMPLE: u32 = (totals::PERIOD.as_millis() / TICK.as_millis()) as u32;
 /// Clients that one worker numbers before it begins again.
 const NUMBERS: u32 = 1 << 20;
 
@@ -66,6 +70,11 @@ pub(crate) struct Shared {
     /// No client is let in any more.
     pub(crate) stopping: AtomicBool,
     pub(crate) events: Events,
+    pub(crate) history: History,
+    /// What the embedding program does on request; none once the gateway ends.
+    pub(crate) hooks: ArcSwapOption<Hooks>,
+    /// When the gateway started.
+    pub(crate) started: Moment,
     pools: Pools,
     signals: Signals,
     tasks: Box<[mpsc::UnboundedSender<Task>]>,
@@ -127,6 +136,9 @@ impl Shared {
             state: ArcSwap::from_pointee(state),
             stopping: AtomicBool::new(false),
             events: Events::default(),
+            history: History::default(),
+            hooks: ArcSwapOption::empty(),
+            started: Moment::now(),
             pools: Pools::default(),
             signals: Signals(signals.into()),
             tasks: tasks.into(),
@@ -399,6 +411,10 @@ async fn tick(worker: Rc<Worker>) {
         ticks.tick().await;
         let now = Moment::now();
         enforce_limits(&worker, now);
+        if worker.index == 0 && count.is_multiple_of(SAMPLE) {
+            let totals = totals::sum(&worker.gateway.pools());
+            worker.gateway.history.sample(now, totals);
+        }
         count = count.wrapping_add(1);
         if count.is_multiple_of(UPKEEP) {
             for pool in worker.pools() {

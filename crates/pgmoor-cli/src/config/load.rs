@@ -209,8 +209,7 @@ fn check_addresses(
 }
 
 fn find(named: Option<&Path>, surroundings: &Surroundings) -> Source {
-    // A variable that is set to nothing names nothing.
-    match named.filter(|path| !path.as_os_str().is_empty()) {
+    match named {
         Some(path) => Source::File(path.to_path_buf()),
         None if surroundings.directory.join(DEFAULT_FILE).exists() => {
             Source::File(PathBuf::from(DEFAULT_FILE))

@@ -157,9 +157,11 @@ impl Users {
         Verifier::mock(user, &self.mock_key)
     }
 
-    /// Whether the user is listed here, and so logs in at servers as the endpoint says.
-    pub(crate) fn is_listed(&self, user: &str) -> bool {
-        self.users.contains_key(user)
+    /// The users that are listed, in order.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.users.keys().cloned().collect();
+        names.sort();
+        names
     }
 
     pub(crate) fn may_use(&self, user: &str, database: &str) -> bool {

@@ -20,7 +20,7 @@ mod server;
 mod shared;
 
 pub(crate) use error::CheckoutError;
-pub(crate) use health::Health;
+pub(crate) use health::{Failure, Health};
 pub(crate) use local::{Pool, Reported, Waiting};
 pub(crate) use reset::Condition;
 pub(crate) use server::Server;

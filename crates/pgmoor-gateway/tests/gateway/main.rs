@@ -1,10 +1,8 @@
 //! The gateway in front of a real PostgreSQL, through real sockets.
 
 mod cancel;
+mod console;
 mod copy;
 mod fixture;
 mod load;
-mod login;
-mod login_tls;
-mod session_state;
 mod statements;
