@@ -233,6 +233,38 @@ fn a_database_cannot_take_the_name_of_the_admin_database() {
 }
 
 #[test]
+fn a_certificate_or_verifier_that_cannot_be_used_is_refused() {
+    let directory = directory(
+        "gateway:\n  tls: { mode: require, certificate: ./tls.crt, key: ./tls.key }\n  auth: { users: { app: { verifier: md5abc } } }\n",
+    );
+    for file in ["tls.crt", "tls.key"] {
+        fs::write(directory.path().join(file), "nothing of use\n").expect("write");
+        fs::set_permissions(
+            directory.path().join(file),
+            fs::Permissions::from_mode(0o600),
+        )
+        .expect("chmod");
+    }
+
+    let output = pgmoor(directory.path(), &[], &["config", "check"])
+        .output()
+        .expect("runs");
+
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        told.contains("error: pgmoor.yaml:2:8: cannot use \"gateway.tls\"\ncause: certificate "),
+        "{told}"
+    );
+    assert!(
+        told.contains(
+            "error: pgmoor.yaml:3:37: \"gateway.auth.users.app.verifier\" cannot be used"
+        ),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_key_that_stands_twice_is_refused_with_both_places() {
     insta::assert_snapshot!(refusal("log: {}\ngateway: {}\nlog: {}\n"), @r#"
     error: pgmoor.yaml:3:1: the key "log" stands twice

@@ -153,11 +153,12 @@ fn unknown_database(
     users: &crate::login::Users,
     user: &str,
 ) -> Refusal {
-    let known: Vec<&str> = databases
+    let mut known: Vec<&str> = databases
         .keys()
         .map(|known| &**known)
         .filter(|known| users.may_use(user, known))
         .collect();
+    known.sort_unstable();
     Refusal::new(
         sqlstate::INVALID_CATALOG_NAME,
         format!("database \"{name}\" does not exist"),

@@ -83,6 +83,33 @@ impl Parameters {
         }
     }
 
+    /// The statement that gives a session these parameters where it has reset its own.
+    pub(crate) fn restored(&self) -> Option<String> {
+        let mut wanted = String::new();
+        for (name, value) in &*self.0 {
+            if let Value::Literal(value) = value {
+                let separator = if wanted.is_empty() { "" } else { "," };
+                let _ = write!(
+                    wanted,
+                    "{separator}({},{})",
+                    quote_literal(name),
+                    quote_literal(value)
+                );
+            }
+        }
+        // What the client has set itself has the source "session"; settings of its own making
+        // (with a dot) are listed nowhere.
+        (!wanted.is_empty()).then(|| {
+            format!(
+                "SELECT pg_catalog.set_config(w.name,w.value,false) FROM (VALUES {wanted}) w(name,value) \
+                 LEFT JOIN pg_catalog.pg_settings s ON pg_catalog.lower(s.name) OPERATOR(pg_catalog.=) w.name \
+                 WHERE CASE WHEN s.name IS NULL \
+                 THEN COALESCE(pg_catalog.current_setting(w.name,true),'') OPERATOR(pg_catalog.=) '' \
+                 ELSE s.source OPERATOR(pg_catalog.<>) 'session' END"
+            )
+        })
+    }
+
     /// The statements that turn a session that has `self` into one that has `wanted`;
     /// `None` when there is nothing to do.
     pub(crate) fn changes_to(&self, wanted: &Self) -> Option<String> {

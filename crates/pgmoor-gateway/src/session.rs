@@ -336,9 +336,13 @@ impl Session {
         let mut output = buffers.output.borrow_mut();
         output.clear();
         let was_owed = self.relay.is_owed_answers();
-        if std::mem::take(&mut self.is_fresh)
-            && let Err(violation) = self.relay.attach(&mut server.about.state, &mut output)
-        {
+        let state = &mut server.about.state;
+        let begun = if std::mem::take(&mut self.is_fresh) {
+            self.relay.attach(state, &mut output)
+        } else {
+            self.relay.restore(state, &mut output)
+        };
+        if let Err(violation) = begun {
             return Step::Over(End::Violation(violation));
         }
         let mut sink = Sink::new(input, &mut output);

@@ -1,10 +1,12 @@
 //! A PostgreSQL client that does what a script says: right, wrong, by halves or not at all.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, ScramSha256};
+use rustls::ClientConfig;
 use sha2::{Digest, Sha256};
 
 use crate::ca::{Ca, Certificate};
@@ -118,6 +120,11 @@ impl RawClient {
         identity: Option<&Certificate>,
     ) -> io::Result<()> {
         self.channel.start_tls(client_config(ca, identity)).await
+    }
+
+    /// Does the TLS handshake as `config` says.
+    pub async fn try_start_tls_with(&mut self, config: Arc<ClientConfig>) -> io::Result<()> {
+        self.channel.start_tls(config).await
     }
 
     /// Sends bytes as they are: any, wrong, half a message.

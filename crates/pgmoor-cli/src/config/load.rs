@@ -209,7 +209,8 @@ fn check_addresses(
 }
 
 fn find(named: Option<&Path>, surroundings: &Surroundings) -> Source {
-    match named {
+    // A variable that is set to nothing names nothing.
+    match named.filter(|path| !path.as_os_str().is_empty()) {
         Some(path) => Source::File(path.to_path_buf()),
         None if surroundings.directory.join(DEFAULT_FILE).exists() => {
             Source::File(PathBuf::from(DEFAULT_FILE))

@@ -188,6 +188,8 @@ pub(crate) struct Relay {
     committed: bool,
     rolled_back: bool,
     server_said_farewell: bool,
+    /// In session mode: the client ran RESET or DISCARD ALL.
+    was_reset: bool,
     tally: Tally,
 }
 
@@ -212,6 +214,7 @@ impl Relay {
             committed: false,
             rolled_back: false,
             server_said_farewell: false,
+            was_reset: false,
             tally: Tally::default(),
         }
     }
@@ -228,6 +231,28 @@ impl Relay {
             server.unnamed = None;
         }
         server.applied = self.parameters.current().clone();
+        Ok(())
+    }
+
+    /// Gives a session-mode client back what it asked for at its start, when it has reset its
+    /// session: to the server, those are settings like all others.
+    #[inline]
+    pub(crate) fn restore(
+        &mut self,
+        server: &mut ServerState,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Violation> {
+        if !self.was_reset
+            || !self.is_resettable(server)
+            || server.status != TransactionStatus::Idle
+        {
+            return Ok(());
+        }
+        self.was_reset = false;
+        if let Some(sql) = self.parameters.current().restored() {
+            frontend::write_query(out, &sql).map_err(|e| Violation::Malformed(e.to_string()))?;
+            self.expected.push(Kind::OwnQuery);
+        }
         Ok(())
     }
 

@@ -2,8 +2,7 @@
 
 use pgmoor_wire::backend::{self, TransactionStatus};
 use pgmoor_wire::frame::{self, Header};
-use pgmoor_wire::sqlstate::FEATURE_NOT_SUPPORTED;
-use pgmoor_wire::sqlstate::SqlState;
+use pgmoor_wire::sqlstate::{FEATURE_NOT_SUPPORTED, SqlState};
 use pgmoor_wire::tag;
 
 use super::expected::{Expected, Kind, Note};
@@ -212,6 +211,9 @@ impl Relay {
             // Whatever said so, perhaps inside a longer text.
             b"DEALLOCATE ALL\0" | b"DISCARD ALL\0" => server.prepared.clear(),
             _ => {}
+        }
+        if self.mode == PoolMode::Session && matches!(body, b"RESET\0" | b"DISCARD ALL\0") {
+            self.was_reset = true;
         }
         self.copy_in = false;
         match self.expected.head() {

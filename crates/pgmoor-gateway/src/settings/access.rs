@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use pgmoor::Secret;
 use pgmoor::settings::{Loader, Node, Origin, Place, Problem, SecretFile, nearest};
+use pgmoor::tls::{self, ServerTls, ServerTlsSettings};
+use pgmoor_wire::scram::Verifier;
 
 use super::GatewaySettings;
 
@@ -173,7 +175,54 @@ fn check_tls(tls: &TlsSettings, node: &Node, place: &Place<'_>, loader: &mut Loa
             ))
             .hint("add \"client_ca: PATH\", the authority that signs the clients' certificates"),
         );
+        return;
     }
+    check_tls_files(tls, node, place, loader);
+}
+
+impl TlsSettings {
+    /// What the TLS layer makes of it; `None` when TLS is off or not complete.
+    pub fn server(&self) -> Option<ServerTlsSettings> {
+        let (TlsMode::Allow | TlsMode::Require, Some(certificate), Some(key)) =
+            (self.mode, &self.certificate, &self.key)
+        else {
+            return None;
+        };
+        Some(ServerTlsSettings {
+            certificate: certificate.clone(),
+            key: key.path().to_owned(),
+            client_ca: self.client_ca.clone(),
+            client_certificate: match self.client_certificate {
+                ClientCertificate::None => tls::ClientCertificate::None,
+                ClientCertificate::Optional => tls::ClientCertificate::Optional,
+                ClientCertificate::Required => tls::ClientCertificate::Required,
+            },
+        })
+    }
+}
+
+/// Reads certificate, key and authorities, so that what is wrong with them is found before anything
+/// is bound.
+fn check_tls_files(tls: &TlsSettings, node: &Node, place: &Place<'_>, loader: &mut Loader<'_>) {
+    let Some(Err(error)) = tls.server().map(ServerTls::new) else {
+        return;
+    };
+    let mut cause = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(error) = source {
+        cause = format!("{cause}: {error}");
+        source = error.source();
+    }
+    let cause = cause
+        .split(" (os error")
+        .next()
+        .unwrap_or(&cause)
+        .to_owned();
+    let problem = Problem::new(&node.origin, format!("cannot use \"{}\"", place.key)).cause(cause);
+    loader.report(match error.hint() {
+        Some(hint) => problem.hint(hint),
+        None => problem,
+    });
 }
 
 fn check_user(user: &UserSettings, node: &Node, place: &Place<'_>, loader: &mut Loader<'_>) {
@@ -195,7 +244,19 @@ fn check_user(user: &UserSettings, node: &Node, place: &Place<'_>, loader: &mut 
             )
             .hint("add \"password: ${VAR}\", \"password: file:PATH\", or a verifier"),
         ),
-        (Some(_), None) | (None, Some(_)) => {}
+        (None, Some(verifier)) => {
+            if let Err(error) = Verifier::parse(verifier.expose()) {
+                let origin = node
+                    .entry("verifier")
+                    .map_or(&node.origin, |entry| &entry.value.origin);
+                loader.report(
+                    Problem::new(origin, format!("\"{}.verifier\" cannot be used", place.key))
+                        .cause(error.to_string())
+                        .hint("copy rolpassword from pg_authid; for one that begins with md5 set the user's password again first"),
+                );
+            }
+        }
+        (Some(_), None) => {}
     }
 }
 

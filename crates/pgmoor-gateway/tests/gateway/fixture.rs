@@ -167,6 +167,18 @@ impl Gate {
         })
         .await;
     }
+
+    /// Waits until the server runs this statement.
+    pub(crate) async fn wait_for_running(&self, query: &str) {
+        let limit = std::time::Duration::from_secs(10);
+        wait_for_value("statements that run", limit, "1".to_owned(), async || {
+            let sql = format!(
+                "select count(*) from pg_stat_activity where query = $q${query}$q$ and state = 'active'"
+            );
+            self.postgres.psql(&sql).await
+        })
+        .await;
+    }
 }
 
 impl Served {

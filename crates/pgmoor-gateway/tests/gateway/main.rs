@@ -5,4 +5,7 @@ mod console;
 mod copy;
 mod fixture;
 mod load;
+mod login;
+mod login_tls;
+mod session_state;
 mod statements;

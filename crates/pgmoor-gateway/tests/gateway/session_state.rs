@@ -1,0 +1,457 @@
+//! What a client sets follows it from one server connection to the next, and nobody else sees it.
+
+use pgmoor_gateway::settings::{PoolMode, SessionState};
+use pgmoor_testkit::{RawClient, frontend as f, tags};
+
+use crate::fixture::{Gate, MODES, Plan, error_in};
+
+async fn show(client: &mut RawClient, name: &str) -> String {
+    client.value(&format!("show {name}")).await
+}
+
+/// The transaction status that the last message tells.
+fn status(messages: &[pgmoor_testkit::Message]) -> char {
+    messages
+        .last()
+        .map_or('?', |ready| char::from(ready.body[0]))
+}
+
+#[tokio::test]
+async fn startup_parameters_follow_their_client_and_do_not_leak() {
+    for mode in MODES {
+        let gate = Gate::start(mode, 2).await;
+        let mut one = gate
+            .client_with(&[
+                ("search_path", "one, public"),
+                (
+                    "options",
+                    "-c lock_timeout=7s --statement-timeout=8s -c work_mem=9MB",
+                ),
+                ("application_name", "first"),
+                ("my.own", "mine"),
+            ])
+            .await;
+        let mut two = gate.client().await;
+
+        for _ in 0..3 {
+            assert_eq!(
+                show(&mut one, "search_path").await,
+                "one, public",
+                "{mode:?}"
+            );
+            assert_eq!(show(&mut one, "lock_timeout").await, "7s");
+            assert_eq!(show(&mut one, "statement_timeout").await, "8s");
+            assert_eq!(show(&mut one, "work_mem").await, "9MB");
+            assert_eq!(show(&mut one, "application_name").await, "first");
+            assert_eq!(show(&mut one, "my.own").await, "mine");
+            assert_eq!(show(&mut two, "search_path").await, "\"$user\", public");
+            assert_eq!(show(&mut two, "lock_timeout").await, "0");
+            assert_eq!(show(&mut two, "work_mem").await, "4MB");
+            assert_eq!(
+                two.value("select coalesce(current_setting('my.own', true), '')")
+                    .await,
+                ""
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_server_reports_to_a_client_is_what_it_asked_for() {
+    for mode in MODES {
+        let gate = Gate::start(mode, 1).await;
+        let mut one = gate
+            .client_with(&[
+                ("application_name", "first"),
+                ("TimeZone", "Asia/Tokyo"),
+                ("client_encoding", "LATIN1"),
+            ])
+            .await;
+        assert_eq!(one.parameter("application_name"), Some("first"), "{mode:?}");
+        assert_eq!(one.parameter("TimeZone"), Some("Asia/Tokyo"));
+        assert_eq!(one.parameter("client_encoding"), Some("LATIN1"));
+        one.query("select 1").await;
+        one.terminate().await;
+
+        let two = gate.client().await;
+
+        assert_eq!(two.parameter("TimeZone"), Some("UTC"), "{mode:?}");
+        assert_eq!(two.parameter("client_encoding"), Some("UTF8"));
+        assert!(two.parameter("server_version").is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_startup_parameter_that_the_server_refuses_is_refused_at_login_in_its_words() {
+    for mode in MODES {
+        let gate = Gate::start(mode, 1).await;
+        let cases = [
+            (
+                ("lock_timeout", "soon"),
+                "22023",
+                "invalid value for parameter \"lock_timeout\": \"soon\"",
+            ),
+            (
+                ("no_such_thing", "1"),
+                "42704",
+                "unrecognized configuration parameter \"no_such_thing\"",
+            ),
+            (
+                ("options", "-c port=1"),
+                "55P02",
+                "parameter \"port\" cannot be changed without restarting the server",
+            ),
+            (
+                ("options", "-fs"),
+                "0A000",
+                "unsupported startup option \"-fs\"",
+            ),
+            (
+                ("options", "-c="),
+                "0A000",
+                "unsupported startup option \"-c=\"",
+            ),
+        ];
+        for (parameter, sqlstate, text) in cases {
+            let mut client = RawClient::connect(gate.address).await;
+            let all = [("user", "app"), ("database", "app"), parameter];
+            let error = client
+                .expect_login_error(&all, &gate.password, sqlstate)
+                .await;
+            assert_eq!(error.text(), text, "{mode:?}");
+            assert_eq!(error.fields()[&'S'], "FATAL");
+            client.expect_closed().await;
+        }
+        assert_eq!(gate.client().await.value("select 1").await, "1");
+    }
+}
+
+#[tokio::test]
+async fn a_startup_parameter_is_a_value_and_never_sql() {
+    for mode in MODES {
+        let gate = Gate::start(mode, 1).await;
+        let hostile = "x'); drop table t; select ('\\";
+        let mut client = gate
+            .client_with(&[("application_name", hostile), ("my.own", hostile)])
+            .await;
+
+        assert_eq!(
+            show(&mut client, "application_name").await,
+            hostile,
+            "{mode:?}"
+        );
+        assert_eq!(show(&mut client, "my.own").await, hostile);
+    }
+}
+
+#[tokio::test]
+async fn set_sticks_to_its_client_alone() {
+    let gate = Gate::start(PoolMode::Transaction, 1).await;
+    let (mut one, mut two) = (gate.client().await, gate.client().await);
+
+    one.query("set work_mem to '11MB'").await;
+    one.query("set search_path = a, \"B\"").await;
+    one.query("set time zone 'Asia/Tokyo'").await;
+    one.query("begin; set lock_timeout to '3s'; commit").await;
+
+    assert_eq!(show(&mut two, "work_mem").await, "4MB");
+    assert_eq!(show(&mut two, "search_path").await, "\"$user\", public");
+    assert_eq!(show(&mut two, "timezone").await, "UTC");
+    assert_eq!(show(&mut two, "lock_timeout").await, "0");
+    assert_eq!(show(&mut one, "work_mem").await, "11MB");
+    assert_eq!(show(&mut one, "search_path").await, "a, \"B\"");
+    assert_eq!(show(&mut one, "timezone").await, "Asia/Tokyo");
+    assert_eq!(show(&mut one, "lock_timeout").await, "3s");
+}
+
+#[tokio::test]
+async fn set_through_the_extended_protocol_sticks_too() {
+    let gate = Gate::start(PoolMode::Transaction, 1).await;
+    let (mut one, mut two) = (gate.client().await, gate.client().await);
+    for name in ["", "named"] {
+        let value = format!("{}MB", 20 + name.len());
+        let answer = one
+            .pipeline(&[
+                f::parse(name, &format!("set work_mem to '{value}'")),
+                f::bind("", name, &[]),
+                f::execute("", 0),
+                f::sync(),
+            ])
+            .await;
+
+        assert_eq!(tags(&answer), "12CZ");
+        assert_eq!(show(&mut two, "work_mem").await, "4MB");
+        assert_eq!(show(&mut one, "work_mem").await, value);
+    }
+}
+
+#[tokio::test]
+async fn what_is_rolled_back_or_local_does_not_stick() {
+    let gate = Gate::start(PoolMode::Transaction, 1).await;
+    let (mut one, mut two) = (gate.client().await, gate.client().await);
+    one.query("set work_mem to '11MB'").await;
+
+    for sql in [
+        "begin; set work_mem to '12MB'; rollback",
+        "begin; set local work_mem to '12MB'; commit",
+        "set work_mem to '12MB'; select 1/0",
+        "begin; savepoint a; set work_mem to '12MB'; rollback to a; commit",
+        "select set_config('work_mem', '12MB', true)",
+    ] {
+        one.query(sql).await;
+        assert_eq!(show(&mut one, "work_mem").await, "11MB", "{sql}");
+    }
+    one.query("begin").await;
+    one.query("set work_mem to '13MB'").await;
+    assert_eq!(show(&mut one, "work_mem").await, "13MB");
+    one.query("rollback").await;
+    one.terminate().await;
+
+    assert_eq!(show(&mut two, "work_mem").await, "4MB");
+}
+
+#[tokio::test]
+async fn reset_goes_back_to_what_the_client_asked_for_at_its_start() {
+    for reset in [
+        "reset work_mem",
+        "reset all",
+        "set work_mem to default",
+        "discard all",
+    ] {
+        for mode in MODES {
+            if mode == PoolMode::Session && reset.starts_with("set") {
+                // Its answer does not tell it from any other SET: it gives the server's default.
+                continue;
+            }
+            let gate = Gate::start(mode, 1).await;
+            let mut client = gate
+                .client_with(&[("work_mem", "9MB"), ("lock_timeout", "1s"), ("my.own", "x")])
+                .await;
+            client.query("set work_mem to '11MB'").await;
+            client.query("set lock_timeout to '2s'").await;
+
+            client.query(reset).await;
+
+            let other = if reset.contains("work_mem") {
+                "2s"
+            } else {
+                "1s"
+            };
+            assert_eq!(
+                show(&mut client, "work_mem").await,
+                "9MB",
+                "{mode:?} {reset}"
+            );
+            assert_eq!(
+                show(&mut client, "lock_timeout").await,
+                other,
+                "{mode:?} {reset}"
+            );
+            assert_eq!(show(&mut client, "my.own").await, "x", "{mode:?} {reset}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn set_config_for_the_session_keeps_the_server_connection() {
+    let gate = Gate::start(PoolMode::Transaction, 2).await;
+    let (mut one, mut two) = (gate.client().await, gate.client().await);
+
+    one.query("select set_config('work_mem', '11MB', false)")
+        .await;
+
+    for _ in 0..3 {
+        assert_eq!(show(&mut two, "work_mem").await, "4MB");
+        assert_eq!(show(&mut one, "work_mem").await, "11MB");
+    }
+}
+
+/// What cannot follow a client to another server connection: a statement, and what shows that it
+/// is still there.
+const KEPT: [(&str, &str, &str); 7] = [
+    ("listen news", "select pg_listening_channels()", "news"),
+    (
+        "select pg_advisory_lock(42)",
+        "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()",
+        "1",
+    ),
+    (
+        "create temp table mine as select 1 as a",
+        "select a from mine",
+        "1",
+    ),
+    (
+        "declare c cursor with hold for select 5",
+        "select count(*) from pg_cursors where name = 'c'",
+        "1",
+    ),
+    ("prepare p as select 6", "execute p", "6"),
+    ("set role pg_monitor", "select current_user", "pg_monitor"),
+    ("select 1 as a into temp mine", "select a from mine", "1"),
+];
+
+#[tokio::test]
+async fn pin_keeps_the_server_connection_of_a_client_with_session_state() {
+    for (sql, look, wanted) in KEPT {
+        let gate = Gate::start(PoolMode::Transaction, 2).await;
+        gate.postgres.psql("grant pg_monitor to app").await;
+        let (mut one, mut two) = (gate.client().await, gate.client().await);
+        let answer = one.query(sql).await;
+        assert!(answer.iter().all(|m| m.tag != b'E'), "{sql}: {answer:?}");
+
+        for _ in 0..3 {
+            two.query("select 1").await;
+            assert_eq!(one.value(look).await, wanted, "{sql}");
+        }
+        one.terminate().await;
+        for _ in 0..3 {
+            let mut next = gate.client().await;
+            let shown = next.query(look).await;
+            assert!(
+                crate::fixture::values(&shown)
+                    .iter()
+                    .all(|value| value != wanted),
+                "{sql} leaked: {shown:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn refuse_tells_what_is_refused_why_and_what_to_do() {
+    let plan =
+        Plan::new(PoolMode::Transaction, 1).pool(|pool| pool.session_state = SessionState::Refuse);
+    let gate = plan.start().await;
+    let mut client = gate.client().await;
+    for (sql, _, _) in KEPT {
+        let simple = client.query(sql).await;
+        let extended = client
+            .pipeline(&[
+                f::parse("", sql),
+                f::bind("", "", &[]),
+                f::execute("", 0),
+                f::sync(),
+            ])
+            .await;
+        for answer in [&simple, &extended] {
+            let error = error_in(answer);
+            assert_eq!(tags(answer), "EZ", "{sql}");
+            assert_eq!(error.sqlstate(), "0A000", "{sql}");
+            assert_eq!(
+                error.hint(),
+                "set pool.mode to \"session\" for this database, or pool.session_state to \"pin\""
+            );
+            assert_eq!(status(answer), 'I');
+        }
+    }
+    let text = client.query("listen news").await;
+    assert_eq!(
+        error_in(&text).text(),
+        "LISTEN cannot be used in transaction pooling"
+    );
+    assert_eq!(
+        client
+            .value("select count(*) from pg_listening_channels()")
+            .await,
+        "0"
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_in_a_transaction_fails_the_transaction() {
+    let plan =
+        Plan::new(PoolMode::Transaction, 1).pool(|pool| pool.session_state = SessionState::Refuse);
+    let gate = plan.start().await;
+    let mut client = gate.client().await;
+
+    for extended in [false, true] {
+        client.query("begin").await;
+        let refused = if extended {
+            let named = [f::parse("s", "listen news"), f::sync()];
+            client.pipeline(&named).await
+        } else {
+            client.query("listen news").await
+        };
+
+        assert_eq!(error_in(&refused).sqlstate(), "0A000");
+        assert_eq!(status(&refused), 'E');
+        let next = client.query("select 1").await;
+        assert_eq!(error_in(&next).sqlstate(), "25P02");
+        assert_eq!(status(&client.query("rollback").await), 'I');
+    }
+    assert_eq!(client.value("select 1").await, "1");
+}
+
+#[tokio::test]
+async fn what_is_allowed_for_a_transaction_is_not_refused() {
+    let plan =
+        Plan::new(PoolMode::Transaction, 1).pool(|pool| pool.session_state = SessionState::Refuse);
+    let gate = plan.start().await;
+    let mut client = gate.client().await;
+
+    for sql in [
+        "select pg_advisory_xact_lock(1)",
+        "begin; set local work_mem to '5MB'; declare c cursor for select 1; fetch c; commit",
+        "select 'listen to pg_advisory_lock(1)' /* create temp table */ -- prepare",
+        "notify news",
+        "set work_mem to '5MB'",
+        "select lo_unlink(lo_create(0))",
+    ] {
+        let answer = client.query(sql).await;
+        assert!(answer.iter().all(|m| m.tag != b'E'), "{sql}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_a_client_is_left_for_the_next_one() {
+    for mode in MODES {
+        for leave in ["terminate", "reset", "in transaction", "discarded"] {
+            let gate = Gate::start(mode, 1).await;
+            gate.postgres.psql("grant pg_monitor to app").await;
+            let mut client = gate.client_with(&[("search_path", "mine")]).await;
+            for (sql, _, _) in &KEPT[..6] {
+                client.query(sql).await;
+            }
+            client.query("set work_mem to '11MB'").await;
+            client.query("set session my.own to 'secret'").await;
+            client
+                .pipeline(&[f::parse("named", "select 'named'"), f::sync()])
+                .await;
+            match leave {
+                "terminate" => client.terminate().await,
+                "reset" => client.reset(),
+                "in transaction" => {
+                    client.query("begin; select 1").await;
+                    client.query("set local lock_timeout to '5s'").await;
+                    client.terminate().await;
+                }
+                _ => {
+                    client.query("discard all").await;
+                    client.terminate().await;
+                }
+            }
+
+            let mut next = gate.client().await;
+            for (sql, wanted) in [
+                ("select current_user || session_user", "appapp"),
+                ("show search_path", "\"$user\", public"),
+                ("show work_mem", "4MB"),
+                ("show lock_timeout", "0"),
+                ("select coalesce(current_setting('my.own', true), '')", ""),
+                ("select count(*) from pg_listening_channels()", "0"),
+                (
+                    "select count(*) from pg_locks where locktype = 'advisory'",
+                    "0",
+                ),
+                ("select count(*) from pg_cursors where name = 'c'", "0"),
+                ("select count(*) from pg_class where relname = 'mine'", "0"),
+                (
+                    "select count(*) from pg_prepared_statements where name in ('p', 'named')",
+                    "0",
+                ),
+            ] {
+                assert_eq!(next.value(sql).await, wanted, "{mode:?} {leave}: {sql}");
+            }
+        }
+    }
+}
