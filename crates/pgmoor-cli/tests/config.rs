@@ -173,8 +173,8 @@ gateway:
     cause: a database is served by one endpoint
     hint: keep one of them
 
-    error: pgmoor.yaml:4:9: "databases.none" has no endpoint
-    hint: add "endpoint: NAME", "endpoint: bundled", or "url: postgres://…"
+    error: pgmoor.yaml:4:3: "databases.none" has no endpoint
+    hint: add "endpoint: primary"; there are primary, neither, two, bundled
 
     error: pgmoor.yaml:8:17: "endpoints.primary.credential" needs "command"
     cause: the provider is "command"
@@ -327,6 +327,22 @@ fn without_a_file_the_default_is_a_bundled_database() {
         .assert()
         .success()
         .stdout("postgres://app@127.0.0.1:6432/app\n");
+}
+
+#[test]
+fn the_default_database_can_be_tuned_by_a_variable_alone() {
+    let directory = tempfile::tempdir().expect("directory");
+
+    let mut command = pgmoor(
+        directory.path(),
+        &[("PGMOOR_DATABASES__APP__POOL__SIZE", "5")],
+        &["config", "show", "-o", "json"],
+    );
+    let shown: serde_json::Value =
+        serde_json::from_slice(&command.output().expect("runs").stdout).expect("is JSON");
+
+    assert_eq!(shown["settings"]["databases"]["app"]["pool"]["size"], 5);
+    assert_eq!(shown["settings"]["databases"]["app"]["endpoint"], "bundled");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The whole configuration file, composed of each crate's sections, and what is between them.
 
 use pgmoor::settings::{
-    Absent, BundledSettings, EndpointSettings, Endpoints, Loader, Node, Place, Problem, join,
+    Absent, BundledSettings, Data, EndpointSettings, Endpoints, Loader, Node, Place, Problem, join,
 };
 use pgmoor_gateway::settings::{DatabaseSettings, Databases, GatewaySettings, check_references};
 
@@ -84,6 +84,7 @@ pub(crate) fn check_names(tree: &Node, loader: &mut Loader<'_>) {
         endpoints.push(BUNDLED);
     }
     check_references(&databases, &endpoints, tree, loader);
+    check_choice(&endpoints, tree, loader);
     if let Some(entry) = tree.at(&["databases"]).and_then(|node| node.entry(CONSOLE)) {
         loader.report(
             Problem::new(
@@ -93,6 +94,38 @@ pub(crate) fn check_names(tree: &Node, loader: &mut Loader<'_>) {
             .cause("that is the admin database, which answers SHOW, PAUSE and RESUME")
             .hint(format!(
                 "choose another name, and set \"dbname: {CONSOLE}\" if the server's is so"
+            )),
+        );
+    }
+}
+
+/// Reports databases that do not say which of several endpoints serves them.
+fn check_choice(endpoints: &[&str], tree: &Node, loader: &mut Loader<'_>) {
+    let Some(example) = endpoints.iter().find(|name| **name != BUNDLED) else {
+        return;
+    };
+    let databases = tree
+        .entry("databases")
+        .and_then(|entry| entry.value.entries())
+        .unwrap_or_default();
+    let is_set = |database: &Node, key: &str| {
+        database
+            .entry(key)
+            .is_some_and(|entry| entry.value.data != Data::Null)
+    };
+    for database in databases {
+        let says = is_set(&database.value, "endpoint") || is_set(&database.value, "url");
+        if says || database.value.entries().is_none() {
+            continue;
+        }
+        loader.report(
+            Problem::new(
+                &database.origin,
+                format!("\"databases.{}\" has no endpoint", database.key),
+            )
+            .hint(format!(
+                "add \"endpoint: {example}\"; there are {}",
+                endpoints.join(", ")
             )),
         );
     }
@@ -122,6 +155,7 @@ impl Settings {
     /// Fills in what a configuration may leave out, and reports what does not fit together.
     pub(crate) fn complete(&mut self, tree: &Node, loader: &mut Loader<'_>) {
         self.add_default_database(tree, loader);
+        self.choose_bundled_endpoint();
         self.name_inline_endpoints(tree, loader);
         self.add_bundled_endpoint(loader);
         self.name_bundled_databases();
@@ -154,6 +188,20 @@ impl Settings {
         if let Some(mut database) = DatabaseSettings::absent(&place, loader) {
             database.endpoint = Some(BUNDLED.to_owned());
             self.databases.insert(APP.to_owned(), database);
+        }
+    }
+
+    /// Where only the bundled endpoint is, it need not be named.
+    fn choose_bundled_endpoint(&mut self) {
+        if self.endpoints.keys().any(|name| name != BUNDLED) {
+            return;
+        }
+        for database in self
+            .databases
+            .values_mut()
+            .filter(|database| database.url.is_none())
+        {
+            database.endpoint.get_or_insert_with(|| BUNDLED.to_owned());
         }
     }
 

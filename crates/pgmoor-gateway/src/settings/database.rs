@@ -33,7 +33,8 @@ pgmoor::choices! {
 pgmoor::settings! {
     /// A database that clients ask for, and the endpoint that serves it.
     pub struct DatabaseSettings {
-        /// The endpoint that serves it, by its name under `endpoints`.
+        /// The endpoint that serves it, by its name under `endpoints`. Without it and without `url` it is
+        /// the bundled one, as long as no other endpoint is configured.
         endpoint: Option<String>, example "primary", since "0.1";
         /// A connection string in place of an endpoint's name, for a single server.
         url: Option<ConnectionText>, example "postgres://app:${PGPASSWORD}@db.example.com/app?sslmode=verify-full", since "0.1";
@@ -83,26 +84,18 @@ fn check_database(
     place: &Place<'_>,
     loader: &mut Loader<'_>,
 ) {
-    let key = place.key;
-    match (&database.endpoint, &database.url) {
-        (Some(_), Some(_)) => {
-            let origin = node
-                .entry("url")
-                .map_or(&node.origin, |entry| &entry.origin);
-            loader.report(
-                Problem::new(
-                    origin,
-                    format!("\"{key}\" has both \"endpoint\" and \"url\""),
-                )
-                .cause("a database is served by one endpoint")
-                .hint("keep one of them"),
-            );
-        }
-        (None, None) => loader.report(
-            Problem::new(&node.origin, format!("\"{key}\" has no endpoint"))
-                .hint("add \"endpoint: NAME\", \"endpoint: bundled\", or \"url: postgres://…\""),
-        ),
-        (Some(_), None) | (None, Some(_)) => {}
+    if database.endpoint.is_some() && database.url.is_some() {
+        let origin = node
+            .entry("url")
+            .map_or(&node.origin, |entry| &entry.origin);
+        loader.report(
+            Problem::new(
+                origin,
+                format!("\"{}\" has both \"endpoint\" and \"url\"", place.key),
+            )
+            .cause("a database is served by one endpoint")
+            .hint("keep one of them"),
+        );
     }
 }
 
