@@ -114,7 +114,7 @@ impl Session {
     fn fill(&mut self) -> io::Result<()> {
         self.buffer.drain(..self.seen);
         self.seen = 0;
-        let mut piece = [0; 64 * 1024];
+        let mut piece = [0; 16 * 1024];
         let length = self.stream.read(&mut piece)?;
         if length == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());

@@ -4,7 +4,7 @@
 mod rows;
 
 mod pgbench;
-mod copy;
+mod own;
 mod idle;
 
 mod rounds;

@@ -9,7 +9,7 @@ use xtask::failure::Failure;
 
 use super::pgbench::{self, Run};
 use super::rows::{Row, Work};
-use super::{copy, idle};
+use super::{idle, own};
 use crate::figures::percentile;
 use crate::gates::{self, Gate, Programs, Subject};
 use crate::procfs;
@@ -145,10 +145,10 @@ fn sample(
             };
             pgbench::run(&task, &address, world.scratch.path(), cpu_so_far).map(Sample::of)
         }
-        Work::CopyOut { rows } => {
+        Work::Own(statement) => {
             let duration = Duration::from_secs(plan.seconds.into());
             let before = cpu_so_far()?;
-            let run = copy::run(world, &address, row.clients, *rows, duration)?;
+            let run = own::run(world, &address, row.clients, *statement, duration)?;
             Ok(Sample::of(run.with_cpu(before, cpu_so_far()?)))
         }
         Work::Idle => wait_idle(world, plan, row, subject),

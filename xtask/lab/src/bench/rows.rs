@@ -25,10 +25,19 @@ pub(crate) enum Work {
         /// Connect for each transaction; then a transaction's time is that of the whole cycle.
         reconnect: bool,
     },
-    /// `COPY … TO STDOUT` of this many rows.
-    CopyOut { rows: u32 },
+    /// One statement again and again, by clients of our own.
+    Own(Statement),
     /// Log in, ask once, stay.
     Idle,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Statement {
+    SelectOne,
+    /// `COPY … TO STDOUT` of this many rows.
+    CopyOut {
+        rows: u32,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -164,7 +173,7 @@ pub(crate) static ROWS: &[Row] = &[
     Row {
         name: "copy-out",
         title: "COPY of 10,000 rows to the client, 8 clients",
-        work: Work::CopyOut { rows: 10_000 },
+        work: Work::Own(Statement::CopyOut { rows: 10_000 }),
         clients: 8,
         bars: &[Bar::Cpu(0.55), Bar::P99],
         ..BASE
@@ -172,7 +181,7 @@ pub(crate) static ROWS: &[Row] = &[
     Row {
         name: "latency",
         title: "one client, `select 1`",
-        work: pgbench(Protocol::Simple, Script::SelectOne),
+        work: Work::Own(Statement::SelectOne),
         clients: 1,
         bars: &[Bar::P50AboveDirect(20.0), Bar::P99],
         ..BASE
@@ -180,7 +189,7 @@ pub(crate) static ROWS: &[Row] = &[
     Row {
         name: "latency-tls",
         title: "one client, `select 1`, client TLS",
-        work: pgbench(Protocol::Simple, Script::SelectOne),
+        work: Work::Own(Statement::SelectOne),
         clients: 1,
         tls: true,
         bars: &[Bar::P50AboveDirect(20.0), Bar::P99],

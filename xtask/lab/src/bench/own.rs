@@ -1,4 +1,6 @@
-//! COPY to the client, which pgbench cannot do: own clients, a thread each.
+//! What pgbench cannot do, by clients of our own, a thread each: COPY to the client, and the time of
+//! a single answer. (pgbench looks at its clock once for all that it finds ready: an answer that is
+//! there at its first look has taken 0 µs.)
 
 use std::sync::Barrier;
 use std::thread;
@@ -7,16 +9,17 @@ use std::time::{Duration, Instant};
 use xtask::failure::Failure;
 
 use super::pgbench::Run;
+use super::rows::Statement;
 use crate::address::Address;
 use crate::session::Session;
 use crate::world::{SCALE, World};
 
-/// Copies `rows` rows again and again.
+/// Runs the statement again and again.
 pub(crate) fn run(
     world: &World,
     address: &Address,
     clients: u32,
-    rows: u32,
+    statement: Statement,
     duration: Duration,
 ) -> Result<Run, Failure> {
     let start = Barrier::new(clients as usize);
@@ -28,7 +31,7 @@ pub(crate) fn run(
                     let session = Session::open(address, &world.tls);
                     // Also when it failed: the others wait for it.
                     start.wait();
-                    copy_until(session?, number, rows, duration)
+                    repeat(session?, number, statement, duration)
                 })
             })
             .collect();
@@ -52,27 +55,49 @@ pub(crate) fn run(
     Ok(run)
 }
 
-fn copy_until(
+fn repeat(
     mut session: Session,
     number: u32,
-    rows: u32,
+    statement: Statement,
     duration: Duration,
 ) -> Result<(Vec<u64>, Duration), Failure> {
     let mut times = Vec::new();
-    let mut first = 1 + number * rows;
     let start = Instant::now();
     while start.elapsed() < duration {
-        let last = first + rows - 1;
+        let sql = text(statement, number + times.len() as u32);
         let asked = Instant::now();
-        session.query(&format!(
-            "copy (select * from pgbench_accounts where aid between {first} and {last}) to stdout"
-        ))?;
+        session.query(&sql)?;
         times.push(asked.elapsed().as_micros() as u64);
-        first = if last + rows > 100_000 * SCALE {
-            1
-        } else {
-            last + 1
-        };
     }
     Ok((times, start.elapsed()))
+}
+
+/// The statement for the `count`th time: each time with other rows, until all have had their turn.
+fn text(statement: Statement, count: u32) -> String {
+    match statement {
+        Statement::SelectOne => "select 1".into(),
+        Statement::CopyOut { rows } => {
+            let first = 1 + count % (100_000 * SCALE / rows) * rows;
+            let last = first + rows - 1;
+            format!(
+                "copy (select * from pgbench_accounts where aid between {first} and {last}) to stdout"
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_copy_is_of_other_rows_that_exist() {
+        let rows = 10_000;
+        let statement = Statement::CopyOut { rows };
+        let turns = 100_000 * SCALE / rows;
+
+        assert!(text(statement, 0).contains("between 1 and 10000)"));
+        assert!(text(statement, turns - 1).contains(&format!("and {})", 100_000 * SCALE)));
+        assert_eq!(text(statement, turns), text(statement, 0));
+    }
 }
