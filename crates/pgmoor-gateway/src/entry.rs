@@ -19,7 +19,7 @@ use crate::console;
 use crate::counters::Stage;
 use crate::login::{Hello, Identity, Refusal, ServerLookup, Talk, hello, prove};
 use crate::parameters::{Parameters, parse_options};
-use crate::pool::{Login, Pool, PoolKey, Server};
+use crate::pool::{Database, Login, Pool, PoolKey, Server};
 use crate::relay::{Broken, Relay};
 use crate::session::{End, Session};
 use crate::settings::PoolMode;
@@ -36,23 +36,19 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: Stream, place: Place) {
     let peer = *stream.peer();
     let state = worker.gateway.state.load_full();
     let limit = state.settings.login_timeout;
-    let greeting = hello(stream, state.tls.as_deref(), state.settings.tls.mode);
-    let (mut talk, message) = match timeout(limit, greeting).await {
-        Ok(Ok(Hello::Cancel { pid, key })) => return worker.gateway.cancel(pid, key),
-        Ok(Ok(Hello::Start { talk, message })) => (talk, message),
-        Ok(Err((talk, refusal))) => {
+    let greeting = hello(stream, state.tls.as_deref(), state.settings.tls.mode, limit);
+    let (mut talk, message) = match greeting.await {
+        Ok(Hello::Cancel { pid, key }) => return worker.gateway.cancel(pid, key),
+        Ok(Hello::Start { talk, message }) => (talk, message),
+        Err((talk, refusal)) => {
             return turn_away(&worker, talk, &refusal, &peer.to_string(), "").await;
         }
-        Err(_) => return debug!(%peer, "client did not log in in time"),
     };
     let user = message.user().unwrap_or_default().to_owned();
     let login = log_in(&worker, &mut talk, &message, &place);
     let admitted = match timeout(limit, login).await {
         Ok(admitted) => admitted,
-        Err(_) => Err(Refusal::new(
-            sqlstate::INVALID_AUTHORIZATION_SPECIFICATION,
-            "the login took too long",
-        )),
+        Err(_) => Err(Refusal::too_slow(limit)),
     };
     let admitted = match admitted {
         Ok(admitted) => admitted,
@@ -138,11 +134,17 @@ async fn log_in(
             Login::Password(_) | Login::Keys { .. } => Some(user.into()),
         },
     };
-    let pool = worker.pool(key, &database, identity.login.clone());
     if let Login::Password(_) = identity.login {
-        // The server is asked about this very password, each time.
-        check_at_server(&pool, user, &identity.login, state.settings.login_timeout).await?;
+        // The server is asked about this very password, each time. Who fails leaves no pool behind.
+        check_at_server(
+            &database,
+            user,
+            &identity.login,
+            state.settings.login_timeout,
+        )
+        .await?;
     }
+    let pool = worker.pool(key, &database, identity.login.clone());
     pool.shared.login.store(Arc::new(identity.login.clone()));
     Ok(Admitted::Pool { pool, identity })
 }
@@ -192,7 +194,7 @@ async fn log_in_to_console(
 }
 
 async fn check_at_server(
-    pool: &Pool,
+    database: &Database,
     user: &str,
     login: &Login,
     limit: Duration,
@@ -200,7 +202,6 @@ async fn check_at_server(
     let Login::Password(password) = login else {
         return Ok(());
     };
-    let database = &pool.shared.database;
     let endpoint = database.endpoint.load_full();
     let dbname = database.dbname.load_full();
     let login = connector::Login::Password {

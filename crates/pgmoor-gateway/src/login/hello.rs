@@ -1,10 +1,14 @@
 //! The first messages: encryption, cancel requests, the startup message.
 
+use std::time::Duration;
+
 use pgmoor::stream::Stream;
 use pgmoor::tls::ServerTls;
 use pgmoor_wire::backend;
 use pgmoor_wire::sqlstate;
 use pgmoor_wire::startup::{self, MAX_STARTUP, Startup, StartupMessage};
+
+use tokio::time::timeout;
 
 use super::refusal::Refusal;
 use super::talk::Talk;
@@ -34,9 +38,15 @@ pub(crate) async fn hello(
     stream: Stream,
     tls: Option<&ServerTls>,
     mode: TlsMode,
+    limit: Duration,
 ) -> Result<Hello, (Option<Talk>, Refusal)> {
     let mut talk = Talk::new(stream);
-    match introduce(&mut talk, tls, mode).await {
+    let Ok(outcome) = timeout(limit, introduce(&mut talk, tls, mode)).await else {
+        // In the middle of a TLS handshake there is no way to say anything.
+        let told = (!talk.is_shaking_hands).then_some(talk);
+        return Err((told, Refusal::too_slow(limit)));
+    };
+    match outcome {
         Ok(Startup::Cancel { pid, secret }) => Ok(Hello::Cancel { pid, key: secret }),
         Ok(Startup::Start(message)) => Ok(Hello::Start { talk, message }),
         Ok(Startup::Ssl | Startup::GssEnc) => Err((
@@ -58,7 +68,7 @@ async fn introduce(
         let mut first = [0];
         talk.stream.peek_some(&mut first).await?;
         if first[0] == TLS_HANDSHAKE {
-            talk.stream.accept_tls(tls.current()).await?;
+            talk.accept_tls(tls).await?;
             let alpn = talk.stream.tls().and_then(|info| info.alpn.as_deref());
             if alpn != Some(ALPN) {
                 return Err(Refusal::protocol(
@@ -75,7 +85,7 @@ async fn introduce(
                 nothing_behind(talk)?;
                 if let Some(tls) = tls {
                     talk.say(b"S").await?;
-                    talk.stream.accept_tls(tls.current()).await?;
+                    talk.accept_tls(tls).await?;
                 } else {
                     talk.say(b"N").await?;
                 }

@@ -1,6 +1,7 @@
 //! Why a client is not let in, as it is told.
 
 use std::io;
+use std::time::Duration;
 
 use pgmoor_wire::backend::ErrorFields;
 use pgmoor_wire::sqlstate::{self, SqlState};
@@ -50,6 +51,17 @@ impl Refusal {
             format!("password authentication failed for user \"{user}\""),
         )
         .because(detail)
+    }
+
+    /// As the server does at the end of its authentication_timeout.
+    pub(crate) fn too_slow(limit: Duration) -> Self {
+        Self::new(
+            sqlstate::QUERY_CANCELED,
+            format!(
+                "the login took longer than gateway.login_timeout ({} s)",
+                limit.as_secs_f32()
+            ),
+        )
     }
 
     /// What the client can do about it.

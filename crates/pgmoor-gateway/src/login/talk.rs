@@ -1,6 +1,7 @@
 //! Whole messages over a stream, one after the other: for logins, not for the data path.
 
 use pgmoor::stream::Stream;
+use pgmoor::tls::ServerTls;
 use pgmoor_wire::frame;
 
 use super::refusal::Refusal;
@@ -9,6 +10,8 @@ use super::refusal::Refusal;
 pub(crate) struct Talk {
     pub(crate) stream: Stream,
     pub(crate) inbox: Vec<u8>,
+    /// A TLS handshake has begun and not ended.
+    pub(super) is_shaking_hands: bool,
 }
 
 impl Talk {
@@ -16,7 +19,16 @@ impl Talk {
         Self {
             stream,
             inbox: Vec::new(),
+            is_shaking_hands: false,
         }
+    }
+
+    /// Goes over to TLS.
+    pub(super) async fn accept_tls(&mut self, tls: &ServerTls) -> Result<(), Refusal> {
+        self.is_shaking_hands = true;
+        self.stream.accept_tls(tls.current()).await?;
+        self.is_shaking_hands = false;
+        Ok(())
     }
 
     /// Waits for more bytes.
