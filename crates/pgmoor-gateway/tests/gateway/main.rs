@@ -1,5 +1,6 @@
 //! The gateway in front of a real PostgreSQL, through real sockets.
 
+mod bad_input;
 mod cancel;
 mod console;
 mod copy;
@@ -7,5 +8,7 @@ mod fixture;
 mod load;
 mod login;
 mod login_tls;
+mod passthrough;
+mod server_trouble;
 mod session_state;
 mod statements;
