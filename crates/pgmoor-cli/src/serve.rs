@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
-use pgmoor_gateway::{Address, Configuration, Gateway, StartError, bind, state_dir};
+use pgmoor_gateway::{Address, Configuration, Gateway, Hooks, StartError, bind, state_dir};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;
 
@@ -15,6 +16,9 @@ use crate::output::Failure;
 
 /// Files that a gateway needs besides connections.
 const SPARE_FILES: u64 = 256;
+
+/// As long as an administrator who said "when all clients have left" can mean.
+const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
 
 /// A running gateway and what it stands on.
 pub(crate) struct Serving {
@@ -77,6 +81,22 @@ impl Serving {
     /// What is in effect.
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Says what to do when the gateway is asked to reload or to end by somebody else than us.
+    pub(crate) fn set_hooks(&self, hooks: Hooks) {
+        self.gateway.set_hooks(hooks);
+    }
+
+    /// Counts a reload that failed before the gateway saw it.
+    pub(crate) fn note_failure(&self) {
+        self.gateway.reloader().note_failure();
+    }
+
+    /// Waits until every client has left by itself.
+    pub(crate) async fn wait_for_clients(&self) {
+        self.gateway.stop_accepting();
+        self.gateway.wait_for_clients(FOR_EVER).await;
     }
 
     /// Puts another configuration into effect; clients stay connected.

@@ -270,6 +270,47 @@ async fn a_changed_file_is_reloaded_without_being_asked() {
     .await;
 }
 
+#[tokio::test]
+async fn an_administrator_reloads_and_ends_it_in_the_admin_database() {
+    let server = Postgres::start().await;
+    let address = server.url();
+    let access =
+        "gateway: { auth: { users: { app: { password: geheim } }, admin_users: [app] } }\n";
+    let place = Place::with_file(&format!(
+        "databases:\n  one: {{ url: \"{address}\" }}\n{access}"
+    ));
+    let mut up = place.up();
+    let console = |command: &str| {
+        let url = format!("postgres://app@127.0.0.1:{}/pgmoor", place.port);
+        let mut psql = Command::new(client_program("psql"));
+        psql.args([&url, "-XAtc", command])
+            .env("PGPASSWORD", "geheim")
+            .output()
+            .expect("runs")
+    };
+
+    place.write_file(&format!(
+        "databases:\n  one: {{ endpoint: nowhere }}\n{access}"
+    ));
+    let refused = console("RELOAD");
+    place.write_file(&format!(
+        "databases:\n  two: {{ url: \"{address}\" }}\n{access}"
+    ));
+    let done = console("RELOAD");
+    let two = place.output(&["wait", "--database", "two"]);
+    let ended = console("SHUTDOWN");
+    let code = up.child.wait().expect("it was started").code();
+
+    let refused = text(&refused.stderr);
+    assert!(
+        refused.contains("names the endpoint \"nowhere\", which does not exist"),
+        "{refused}"
+    );
+    assert_eq!(text(&done.stdout), "RELOAD\n", "{}", text(&done.stderr));
+    assert!(two.status.success(), "{}", text(&two.stderr));
+    assert_eq!(code, Some(0), "{}\n{}", text(&ended.stderr), place.log());
+}
+
 #[test]
 fn every_database_served_from_a_bundled_endpoint_is_made_also_by_a_reload() {
     let place = Place::with_file(

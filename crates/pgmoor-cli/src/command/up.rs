@@ -3,10 +3,14 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc as std_mpsc};
 use std::time::Duration;
 
+use pgmoor::settings::Problem;
+use pgmoor_gateway::{Hooks, Shutdown};
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
@@ -21,6 +25,8 @@ use crate::serve::Serving;
 
 /// How often the configuration file is looked at.
 const GLANCE: Duration = Duration::from_secs(2);
+/// How many requests of administrators may wait for the one before.
+const REQUESTS: usize = 16;
 
 /// Serves until a signal.
 pub(super) fn run(global: &Global, output: Output) -> Result<Exit, Failure> {
@@ -39,9 +45,18 @@ pub(super) fn run(global: &Global, output: Output) -> Result<Exit, Failure> {
             started = start => started?,
             () = signals.stop() => return Ok(Exit::Ok),
         };
+        let (asked, requests) = mpsc::channel(REQUESTS);
+        serving.set_hooks(hooks(asked));
         welcome(global, serving.settings(), &source, output);
-        serve(global, &source, &mut serving, &mut signals).await;
+        let how = serve(global, &source, &mut serving, &mut signals, requests).await;
         say_stopping(serving.settings());
+        if how == Shutdown::WaitForClients {
+            tokio::select! {
+                () = serving.wait_for_clients() => {}
+                // Whoever signals does not want to wait for that.
+                () = signals.stop() => {}
+            }
+        }
         let stopping = serving.stop();
         tokio::select! {
             () = stopping => Ok(Exit::Ok),
@@ -49,6 +64,34 @@ pub(super) fn run(global: &Global, output: Output) -> Result<Exit, Failure> {
             () = signals.stop() => Ok(Exit::Ok),
         }
     })
+}
+
+/// What clients of the admin database, or of the admin address, ask for.
+enum Request {
+    /// A reload; how it went is told.
+    Reload(std_mpsc::Sender<Result<(), String>>),
+    /// The end.
+    Shutdown(Shutdown),
+}
+
+/// Hands requests of the gateway's threads to this one, which holds what they are about.
+fn hooks(asked: mpsc::Sender<Request>) -> Hooks {
+    let asked_for_end = asked.clone();
+    Hooks {
+        reload: Some(Arc::new(move || {
+            let (reply, answer) = std_mpsc::channel();
+            asked
+                .try_send(Request::Reload(reply))
+                .map_err(|_| "pgmoor is busy with other requests or stops".to_owned())?;
+            answer
+                .recv()
+                .unwrap_or_else(|_| Err("pgmoor stops".to_owned()))
+        })),
+        shutdown: Some(Arc::new(move |how| {
+            // When the queue is full or closed, the end has been asked for already.
+            let _ = asked_for_end.try_send(Request::Shutdown(how));
+        })),
+    }
 }
 
 struct Signals {
@@ -80,8 +123,14 @@ impl Signals {
     }
 }
 
-/// Reloads when told or when the file changes; returns when told to stop.
-async fn serve(global: &Global, source: &Source, serving: &mut Serving, signals: &mut Signals) {
+/// Reloads when told or when the file changes; returns when told to stop, and how.
+async fn serve(
+    global: &Global,
+    source: &Source,
+    serving: &mut Serving,
+    signals: &mut Signals,
+    mut requests: mpsc::Receiver<Request>,
+) -> Shutdown {
     let file = match source {
         Source::File(path) => Some(path.clone()),
         Source::BuiltIn => None,
@@ -91,12 +140,25 @@ async fn serve(global: &Global, source: &Source, serving: &mut Serving, signals:
     glances.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = signals.terminate.recv() => return,
-            _ = signals.interrupt.recv() => return,
+            _ = signals.terminate.recv() => return Shutdown::Now,
+            _ = signals.interrupt.recv() => return Shutdown::Now,
+            Some(request) = requests.recv() => match request {
+                Request::Shutdown(how) => {
+                    info!(?how, "end asked for by an administrator");
+                    return how;
+                }
+                Request::Reload(reply) => {
+                    info!("reload asked for by an administrator");
+                    seen = file.as_deref().and_then(look);
+                    // Who asked may have left by now.
+                    let _ = reply.send(reload(global, serving).await);
+                }
+            },
             _ = signals.hangup.recv() => {
                 info!("reload asked for by signal");
                 seen = file.as_deref().and_then(look);
-                reload(global, serving).await;
+                // It is in the log; nobody waits for an answer.
+                let _ = reload(global, serving).await;
             }
             _ = glances.tick(), if file.is_some() => {
                 let now = file.as_deref().and_then(look);
@@ -104,7 +166,7 @@ async fn serve(global: &Global, source: &Source, serving: &mut Serving, signals:
                 if now.is_some() && now != seen {
                     info!("configuration file changed");
                     seen = now;
-                    reload(global, serving).await;
+                    let _ = reload(global, serving).await;
                 }
             }
         }
@@ -122,21 +184,27 @@ fn look(path: &Path) -> Option<(u64, u64, i64, i64)> {
     ))
 }
 
-async fn reload(global: &Global, serving: &mut Serving) {
+/// Puts the configuration as it is now into effect; what is wrong with it is logged, and returned in
+/// one line.
+async fn reload(global: &Global, serving: &mut Serving) -> Result<(), String> {
     let outcome = match load(global.config.as_deref(), &Surroundings::of_process()) {
         Ok(loaded) => serving.reload(loaded.settings).await,
-        Err(problems) => Err(problems.into()),
-    };
-    if let Err(failure) = outcome {
-        for problem in failure.problems {
-            error!(
-                cause = %problem.cause.as_deref().unwrap_or_default(),
-                hint = %problem.hint.as_deref().unwrap_or_default(),
-                problem = %problem.headline(),
-                "configuration not reloaded; the one before stays in effect"
-            );
+        Err(problems) => {
+            serving.note_failure();
+            Err(problems.into())
         }
+    };
+    let Err(failure) = outcome else { return Ok(()) };
+    for problem in &failure.problems {
+        error!(
+            cause = %problem.cause.as_deref().unwrap_or_default(),
+            hint = %problem.hint.as_deref().unwrap_or_default(),
+            problem = %problem.headline(),
+            "configuration not reloaded; the one before stays in effect"
+        );
     }
+    let headlines: Vec<String> = failure.problems.iter().map(Problem::headline).collect();
+    Err(headlines.join("; "))
 }
 
 /// Tells a person what they have now and what to do next; programs read the JSON or the log.
