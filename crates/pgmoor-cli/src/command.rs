@@ -13,7 +13,8 @@ mod version;
 mod wait;
 
 use crate::args::{Cli, Command, Global};
-use crate::config::load::{Loaded, Surroundings, load};
+use crate::config::load::{Loaded, load};
+use crate::config::surroundings::Surroundings;
 use crate::exit::Exit;
 use crate::log;
 use crate::output::{Failure, Output};

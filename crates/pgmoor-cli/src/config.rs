@@ -1,9 +1,17 @@
 //! The configuration: file and environment in, settings out, and the pages about it.
 
-pub(crate) mod address;
-pub(crate) mod exposed;
-pub(crate) mod load;
-pub(crate) mod pages;
+pub(crate) mod surroundings;
+
+mod yaml;
+
 pub(crate) mod settings;
+
+pub(crate) mod address;
+
+pub(crate) mod load;
+
+pub(crate) mod exposed;
+
+pub(crate) mod pages;
+
 pub(crate) mod show;
-pub(crate) mod yaml;

@@ -19,8 +19,8 @@ use pgmoor::settings::{
 use tracing::info;
 
 use crate::config::address;
-use crate::config::load::Surroundings;
 use crate::config::settings::{APP, Settings};
+use crate::config::surroundings::Surroundings;
 use crate::exit::Exit;
 use crate::output::{Failure, chain};
 

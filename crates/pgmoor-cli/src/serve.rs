@@ -8,8 +8,8 @@ use pgmoor_gateway::{Address, Configuration, Gateway, Hooks, StartError, bind, s
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;
 
-use crate::config::load::Surroundings;
 use crate::config::settings::Settings;
+use crate::config::surroundings::Surroundings;
 use crate::endpoints::{Bundles, Endpoints};
 use crate::exit::Exit;
 use crate::output::Failure;

@@ -4,7 +4,8 @@ use pgmoor::settings::Value;
 use serde_json::{Map, json};
 
 use crate::args::{Config, Global};
-use crate::config::load::{Loaded, Source, Surroundings};
+use crate::config::load::{Loaded, Source};
+use crate::config::surroundings::Surroundings;
 use crate::config::{address, exposed, pages, show};
 use crate::exit::Exit;
 use crate::output::{Failure, Format, Output, SCHEMA};

@@ -3,7 +3,7 @@
 use pgmoor::endpoint::{Endpoint, EndpointError, Environment};
 use pgmoor::settings::EndpointSettings;
 
-use super::load::Surroundings;
+use super::surroundings::Surroundings;
 
 /// What the environment may say about an endpoint: where libpq's files are, and nothing else, so
 /// that a `PGHOST` left in a shell does not change where an application's data goes.
