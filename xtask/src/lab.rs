@@ -5,20 +5,17 @@ use std::ffi::OsString;
 use xtask::failure::Failure;
 use xtask::{repository, shell};
 
-/// Builds the gateway and runs a task of the lab with these options.
+/// Builds the gateway and becomes a task of the lab with these options.
 pub(crate) fn run(task: &str, options: &[OsString]) -> Result<(), Failure> {
     shell::run(repository::cargo().args(["build", "--release", "--package", "pgmoor-cli"]))?;
-    shell::run(
-        repository::cargo()
-            .args([
-                "run",
-                "--quiet",
-                "--release",
-                "--package",
-                "lab",
-                "--",
-                task,
-            ])
-            .args(options),
-    )
+    let lab = [
+        "run",
+        "--quiet",
+        "--release",
+        "--package",
+        "lab",
+        "--",
+        task,
+    ];
+    Err(shell::replace(repository::cargo().args(lab).args(options)))
 }

@@ -1,6 +1,7 @@
 //! Runs other programs, says which, and turns a bad end into a failure.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio};
 
 use crate::failure::{Context, Failure};
@@ -12,6 +13,14 @@ pub fn run(command: &mut Command) -> Result<(), Failure> {
         .status()
         .context(|| format!("cannot start {}", name(command)))?;
     expect_success(command, status)
+}
+
+/// Becomes `command`, so that Ctrl-C reaches it alone and its end is ours. Returns only when it
+/// cannot be started.
+pub fn replace(command: &mut Command) -> Failure {
+    announce(command);
+    let error = command.exec();
+    Failure::new(format!("cannot start {}", name(command))).because(error.to_string())
 }
 
 /// Runs `command` and returns what it wrote to its standard output.

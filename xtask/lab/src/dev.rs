@@ -40,7 +40,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         return Ok(());
     }
     let binary = repository::target_dir().join("release/pgmoor");
-    shell::run(Command::new(binary).arg("up").arg("--config").arg(config))
+    Err(shell::replace(
+        Command::new(binary).arg("up").arg("--config").arg(config),
+    ))
 }
 
 /// Makes an authority and a certificate for localhost, unless they are there.
