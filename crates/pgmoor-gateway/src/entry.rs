@@ -545,7 +545,8 @@ async fn farewell(session: &mut Session, end: &End, client: &Client) {
             warn!(client_id, %pool, error = %crate::report::chain(end), "client's session failed");
         }
     }
-    if let Some(fields) = last_word(end) {
+    // Behind half a message, every word would be taken for the rest of it.
+    if let Some(fields) = last_word(end).filter(|_| !session.is_mid_message()) {
         let mut out = session.take_outbox();
         fields.write_error(&mut out);
         let stream = session.stream();

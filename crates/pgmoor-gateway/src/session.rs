@@ -121,6 +121,11 @@ impl Session {
         self.is_fresh = false;
     }
 
+    /// The client has been sent a part of a message, whose rest will never come.
+    pub(crate) fn is_mid_message(&self) -> bool {
+        self.relay.is_mid_message()
+    }
+
     /// What was to be sent to the client and is not yet.
     pub(crate) fn take_outbox(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.outbox)

@@ -154,7 +154,12 @@ impl Server {
     fn take_unasked(&mut self) -> bool {
         let inbox = std::mem::take(&mut self.about.inbox);
         let mut at = 0;
-        while let Ok(Some(header)) = frame::header(&inbox[at..]) {
+        loop {
+            let header = match frame::header(&inbox[at..]) {
+                Ok(Some(header)) => header,
+                Ok(None) => break,
+                Err(_) => return false,
+            };
             let Some(message) = inbox.get(at..at + header.len) else {
                 break;
             };

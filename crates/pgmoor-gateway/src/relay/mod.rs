@@ -287,6 +287,11 @@ impl Relay {
         self.expected.shrink();
     }
 
+    /// A part of a message has gone to the client, the rest has not come yet.
+    pub(crate) fn is_mid_message(&self) -> bool {
+        self.server_rest.bytes > 0 && self.server_rest.forward
+    }
+
     /// The server has told the client itself that the connection ends.
     pub(crate) fn server_said_farewell(&self) -> bool {
         self.server_said_farewell
