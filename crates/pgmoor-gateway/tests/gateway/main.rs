@@ -9,6 +9,8 @@ mod load;
 mod login;
 mod login_tls;
 mod passthrough;
+mod server_death;
 mod server_trouble;
 mod session_state;
 mod statements;
+mod traffic;

@@ -1,0 +1,303 @@
+//! Pause, drain, switch, resume, reload and stop, with clients at work.
+
+use std::time::{Duration, Instant};
+
+use pgmoor_gateway::settings::PoolMode;
+use pgmoor_testkit::{Postgres, RawClient, frontend as f};
+
+use crate::fixture::{Gate, MODES, Plan, Served, endpoint_at, values};
+
+const A_MOMENT: Duration = Duration::from_millis(30);
+
+async fn ask(client: &mut RawClient, sql: &str) {
+    client.send(&f::query(sql)).await;
+    client.expect_silence(A_MOMENT).await;
+}
+
+async fn answer(client: &mut RawClient) -> Vec<String> {
+    values(&client.read_until_ready().await)
+}
+
+#[tokio::test]
+async fn paused_clients_wait_and_are_served_in_their_order() {
+    for mode in MODES {
+        let gate = Gate::start(mode, 1).await;
+        gate.postgres
+            .psql("create sequence s; grant all on s to app")
+            .await;
+        let traffic = gate.gateway.traffic();
+        let mut clients = Vec::new();
+        for _ in 0..4 {
+            clients.push(gate.client().await);
+        }
+
+        traffic.pause("app").expect("there is such a database");
+        for client in &mut clients {
+            ask(client, "select nextval('s')").await;
+        }
+        gate.wait_for_server_connections(0).await;
+        traffic.resume("app").expect("there is such a database");
+
+        for (turn, mut client) in clients.into_iter().enumerate() {
+            assert_eq!(
+                answer(&mut client).await,
+                [(turn + 1).to_string()],
+                "{mode:?}"
+            );
+            client.terminate().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_can_connect_to_a_paused_database_and_waits_there() {
+    let gate = Gate::start(PoolMode::Transaction, 1).await;
+    gate.client().await.terminate().await;
+    let traffic = gate.gateway.traffic();
+    traffic.pause("app").expect("paused");
+    let login = async {
+        let mut client = gate.client().await;
+        client.value("select 1").await
+    };
+    tokio::pin!(login);
+    let early = tokio::time::timeout(Duration::from_millis(100), &mut login).await;
+    assert!(early.is_err(), "it did not wait");
+
+    traffic.resume("app").expect("resumed");
+
+    assert_eq!(login.await, "1");
+}
+
+#[tokio::test]
+async fn drain_waits_for_the_open_transaction_which_goes_on_to_its_end() {
+    let gate = Gate::start(PoolMode::Transaction, 2).await;
+    let (mut one, mut two) = (gate.client().await, gate.client().await);
+    one.query("begin").await;
+    let traffic = gate.gateway.traffic();
+    traffic.pause("app").expect("paused");
+    ask(&mut two, "select 'two'").await;
+
+    let early = traffic.drain("app", Duration::from_millis(100)).await;
+    assert_eq!(early.expect("drained").remaining, 1);
+    assert_eq!(one.value("select 'one'").await, "one");
+    let (drained, _) = tokio::join!(
+        traffic.drain("app", Duration::from_secs(5)),
+        one.query("commit")
+    );
+
+    assert_eq!(drained.expect("drained").remaining, 0);
+    two.expect_silence(A_MOMENT).await;
+    traffic.resume("app").expect("resumed");
+    assert_eq!(answer(&mut two).await, ["two"]);
+    assert_eq!(one.value("select 'again'").await, "again");
+}
+
+#[tokio::test]
+async fn those_who_hold_on_can_be_ended_with_a_code_at_which_drivers_connect_again() {
+    for mode in MODES {
+        let gate = Gate::start(mode, 2).await;
+        let (mut holder, idle) = (gate.client().await, gate.client().await);
+        holder.query("begin").await;
+        let traffic = gate.gateway.traffic();
+        traffic.pause("app").expect("paused");
+
+        traffic.end_holders("app").expect("ended");
+
+        holder.expect_error("57P01").await;
+        holder.expect_closed().await;
+        let drained = traffic.drain("app", Duration::from_secs(5)).await;
+        assert_eq!(drained.expect("drained").remaining, 0, "{mode:?}");
+        traffic.resume("app").expect("resumed");
+        let mut idle = idle;
+        assert_eq!(idle.value("select 1").await, "1");
+    }
+}
+
+/// A gateway with a second server that it can switch to.
+async fn two_servers(plan: Plan) -> (Gate, Postgres) {
+    let (first, second) = tokio::join!(Postgres::start(), Postgres::start());
+    let served = plan.serve(&[
+        ("primary", endpoint_at(&first.url(), None)),
+        ("second", endpoint_at(&second.url(), None)),
+    ]);
+    let gate = Gate {
+        served,
+        postgres: first,
+    };
+    (gate, second)
+}
+
+#[tokio::test]
+async fn a_switch_moves_waiting_clients_to_the_other_server_without_an_error() {
+    for mode in MODES {
+        let (gate, second) = two_servers(Plan::new(mode, 2)).await;
+        let mut clients = Vec::new();
+        for _ in 0..4 {
+            clients.push(gate.client_with(&[("work_mem", "9MB")]).await);
+        }
+        if mode == PoolMode::Transaction {
+            clients[0]
+                .pipeline(&[f::parse("s", "show port"), f::sync()])
+                .await;
+            assert_eq!(
+                clients[1].value("show port").await,
+                gate.postgres.port().to_string()
+            );
+        }
+        let traffic = gate.gateway.traffic();
+        traffic.pause("app").expect("paused");
+        for client in &mut clients {
+            ask(client, "show port").await;
+        }
+        let drained = traffic.drain("app", Duration::from_secs(5)).await;
+        assert_eq!(drained.expect("drained").remaining, 0);
+
+        traffic.switch("app", "second").expect("switched");
+        traffic.resume("app").expect("resumed");
+
+        let port = second.port().to_string();
+        for (index, mut client) in clients.into_iter().enumerate() {
+            assert_eq!(answer(&mut client).await, [port.clone()], "{mode:?}");
+            assert_eq!(client.value("show work_mem").await, "9MB");
+            if mode == PoolMode::Transaction && index == 0 {
+                let run = [f::bind("", "s", &[]), f::execute("", 0), f::sync()];
+                assert_eq!(values(&client.pipeline(&run).await), [port.clone()]);
+            }
+            client.terminate().await;
+        }
+        gate.wait_for_server_connections(0).await;
+    }
+}
+
+#[tokio::test]
+async fn traffic_verbs_say_what_is_wrong() {
+    let gate = Gate::start(PoolMode::Transaction, 1).await;
+    let traffic = gate.gateway.traffic();
+
+    let text = |error: Result<(), pgmoor_gateway::TrafficError>| {
+        error.expect_err("it is wrong").to_string()
+    };
+    assert_eq!(text(traffic.pause("no")), "there is no database \"no\"");
+    assert_eq!(text(traffic.resume("no")), "there is no database \"no\"");
+    assert_eq!(
+        text(traffic.switch("app", "primary")),
+        "database \"app\" is not paused"
+    );
+    traffic.pause("app").expect("paused");
+    assert_eq!(
+        text(traffic.switch("app", "no")),
+        "there is no endpoint \"no\""
+    );
+}
+
+#[tokio::test]
+async fn reconnect_replaces_server_connections_behind_the_clients_back() {
+    let gate = Gate::start(PoolMode::Transaction, 1).await;
+    let mut client = gate.client().await;
+    let before = client.value("select pg_backend_pid()").await;
+
+    gate.gateway
+        .traffic()
+        .reconnect("app")
+        .expect("there is such a database");
+
+    assert_ne!(client.value("select pg_backend_pid()").await, before);
+}
+
+#[tokio::test]
+async fn a_reload_changes_pool_size_and_endpoint_and_keeps_clients() {
+    let plan = Plan::new(PoolMode::Transaction, 1);
+    let (gate, second) = two_servers(plan.clone()).await;
+    let (mut one, mut two) = (gate.client().await, gate.client().await);
+    one.query("begin").await;
+    ask(&mut two, "show port").await;
+    let plan = plan
+        .gateway(|gateway| gateway.state_dir = gate.state_dir())
+        .pool(|pool| pool.size = 2.try_into().expect("not zero"));
+
+    let first = endpoint_at(&gate.postgres.url(), None);
+    let larger = plan.configuration(&[("primary", first)]);
+    gate.gateway.reload(larger).expect("reloaded");
+    assert_eq!(answer(&mut two).await, [gate.postgres.port().to_string()]);
+
+    let moved = plan.configuration(&[("primary", endpoint_at(&second.url(), None))]);
+    gate.gateway.reload(moved).expect("reloaded");
+    // An open transaction ends where it began.
+    assert_eq!(
+        one.value("show port").await,
+        gate.postgres.port().to_string()
+    );
+    one.query("commit").await;
+    for client in [&mut one, &mut two] {
+        assert_eq!(client.value("show port").await, second.port().to_string());
+    }
+}
+
+#[tokio::test]
+async fn a_reload_that_cannot_be_used_changes_nothing() {
+    let plan = Plan::new(PoolMode::Transaction, 1);
+    let gate = plan.clone().start().await;
+    let mut client = gate.client().await;
+    let broken = plan
+        .gateway(|gateway| gateway.state_dir = gate.state_dir())
+        .database("other", "nowhere");
+
+    let first = endpoint_at(&gate.postgres.url(), None);
+    let outcome = gate
+        .gateway
+        .reload(broken.configuration(&[("primary", first)]));
+
+    assert_eq!(
+        outcome.expect_err("refused").to_string(),
+        "database \"other\" has no endpoint \"nowhere\""
+    );
+    assert_eq!(client.value("select 1").await, "1");
+    assert_eq!(gate.client().await.value("select 1").await, "1");
+}
+
+#[tokio::test]
+async fn a_graceful_stop_finishes_the_open_transaction_and_lets_nobody_in() {
+    for mode in MODES {
+        let gate = Gate::start(mode, 3).await;
+        let (mut busy, mut idle) = (gate.client().await, gate.client().await);
+        busy.query("begin").await;
+        let Gate { served, postgres } = gate;
+        let Served {
+            gateway, address, ..
+        } = served;
+
+        let stop = tokio::spawn(gateway.stop(Duration::from_secs(20)));
+
+        idle.expect_error("57P01").await;
+        idle.expect_closed().await;
+        assert_eq!(busy.value("select 'goes on'").await, "goes on", "{mode:?}");
+        busy.query("create table kept (a int)").await;
+        let refused = RawClient::try_connect(address).await;
+        assert!(refused.is_err(), "somebody was let in");
+        let done = busy.query("commit").await;
+        assert!(done.iter().all(|message| message.tag != b'E'), "{done:?}");
+        busy.expect_error("57P01").await;
+        busy.expect_closed().await;
+        stop.await.expect("stopped");
+        assert_eq!(postgres.psql("select count(*) from kept").await, "0");
+    }
+}
+
+#[tokio::test]
+async fn a_stop_ends_those_who_do_not_finish_in_time() {
+    let gate = Gate::start(PoolMode::Transaction, 1).await;
+    let (mut busy, mut waiting) = (gate.client().await, gate.client().await);
+    busy.query("begin").await;
+    ask(&mut waiting, "select 1").await;
+    let Gate { served, postgres } = gate;
+    let began = Instant::now();
+
+    served.gateway.stop(Duration::from_millis(300)).await;
+
+    assert!(began.elapsed() < Duration::from_secs(5));
+    for client in [&mut busy, &mut waiting] {
+        client.expect_error("57P01").await;
+        client.expect_closed().await;
+    }
+    drop(postgres);
+}
