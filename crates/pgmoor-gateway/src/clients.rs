@@ -235,17 +235,17 @@ impl Clients {
         self.0.borrow().values().for_each(|client| visit(client));
     }
 
-    /// Cancels what a client runs, if the key is the client's and it has a server connection.
-    pub(crate) fn cancel(&self, id: u32, key: &[u8]) {
+    /// Cancels what a client runs; `false` when number and key are no client's.
+    pub(crate) fn cancel(&self, id: u32, key: &[u8]) -> bool {
         let client = self.0.borrow().get(&id).cloned();
-        if let Some(client) = client
-            && bool::from(client.key.ct_eq(key))
-        {
-            match client.held.borrow().clone() {
-                Some(held) => held.cancel(),
-                None => client.note_cancel(),
-            }
+        let Some(client) = client.filter(|client| bool::from(client.key.ct_eq(key))) else {
+            return false;
+        };
+        match client.held.borrow().clone() {
+            Some(held) => held.cancel(),
+            None => client.note_cancel(),
         }
+        true
     }
 
     /// Ends a client; `false` when there is none of this number.

@@ -21,6 +21,7 @@ mod login;
 mod welcome;
 mod listener;
 mod hooks;
+mod predecessor;
 mod worker;
 mod traffic;
 mod snapshot;
@@ -28,6 +29,7 @@ mod table;
 mod console;
 mod entry;
 mod gateway;
+pub mod handover;
 
 pub use endpoint::Endpoint;
 pub use gateway::{

@@ -6,8 +6,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -28,6 +28,7 @@ use crate::hooks::Hooks;
 use crate::listener::{Accepted, Listener};
 use crate::login::Users;
 use crate::pool::{Database, Login, Pool, PoolKey, SharedPool, Signal, Signals};
+use crate::predecessor::Predecessor;
 use crate::settings::GatewaySettings;
 use crate::totals::{self, History};
 
@@ -80,6 +81,7 @@ pub(crate) struct Shared {
     tasks: Box<[mpsc::UnboundedSender<Task>]>,
     connected: AtomicUsize,
     loads: Box<[AtomicUsize]>,
+    predecessor: OnceLock<Predecessor>,
 }
 
 mod parking {
@@ -143,6 +145,7 @@ impl Shared {
             signals: Signals(signals.into()),
             tasks: tasks.into(),
             connected: AtomicUsize::new(0),
+            predecessor: OnceLock::new(),
             loads: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
         };
         (Arc::new(shared), inboxes)
@@ -178,10 +181,25 @@ impl Shared {
         }
     }
 
-    /// Delivers a client's cancel request to the worker that has the client.
-    pub(crate) fn cancel(&self, pid: i32, key: Vec<u8>) {
+    /// Delivers a client's cancel request to the worker that has the client, or else to the process
+    /// before this one.
+    pub(crate) fn cancel(self: &Arc<Self>, pid: i32, key: Vec<u8>) {
+        let shared = self.clone();
         let id = pid.cast_unsigned();
-        self.run_on(worker_of(id), move |worker| worker.clients.cancel(id, &key));
+        let owner = worker_of(id) % self.workers();
+        self.run_on(owner, move |worker| {
+            if !worker.clients.cancel(id, &key)
+                && let Some(predecessor) = shared.predecessor.get()
+            {
+                // A client that is gone with its process has nothing to cancel.
+                let _ = predecessor.cancel(pid, &key);
+            }
+        });
+    }
+
+    /// From now on clients that are not known here may be this process's.
+    pub(crate) fn set_predecessor(&self, predecessor: Predecessor) {
+        let _ = self.predecessor.set(predecessor);
     }
 
     /// The worker with the fewest clients, if that is clearly another one.
