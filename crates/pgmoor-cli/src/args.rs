@@ -82,10 +82,11 @@ pub(crate) enum Command {
     #[command(
         help_template = TEMPLATE,
         before_help = "Examples:\n  pgmoor up                        with ./pgmoor.yaml, or a bundled server without it\n  \
-            pgmoor up --config prod.yaml     with this configuration\n",
+            pgmoor up --config prod.yaml     with this configuration\n  \
+            pgmoor up --takeover             in place of the one that runs, without refusing a connection\n",
         after_long_help = "Signals: TERM and INT stop it cleanly, a second one at once; HUP reloads the configuration."
     )]
-    Up,
+    Up(Up),
     /// Serve the databases while a command runs, with the address in its environment
     #[command(
         help_template = TEMPLATE,
@@ -161,6 +162,15 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+}
+
+/// Arguments of `up`.
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// Take over from the pgmoor that runs on the same state directory: no connection is refused,
+    /// its clients finish there
+    #[arg(long)]
+    pub(crate) takeover: bool,
 }
 
 /// Arguments of `run`.

@@ -23,7 +23,7 @@ use crate::output::{Failure, Output};
 pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
     let global = cli.global;
     match cli.command {
-        Command::Up => up::run(&global, output),
+        Command::Up(arguments) => up::run(&global, &arguments, output),
         Command::Run(arguments) => run::run(&global, &arguments),
         Command::Url(arguments) => url::run(&global, &arguments, output),
         Command::Psql(arguments) => psql::run(&global, &arguments),

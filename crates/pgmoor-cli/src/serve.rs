@@ -4,7 +4,11 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use pgmoor_gateway::{Address, Configuration, Gateway, Hooks, StartError, bind, state_dir};
+use pgmoor_gateway::handover::{self, Inheritance, Succession, Waiting};
+use pgmoor_gateway::{
+    Address, BindError, Configuration, Gateway, Hooks, Listener, Shutdown, StartError, bind,
+    bind_rest, state_dir,
+};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;
 
@@ -12,7 +16,7 @@ use crate::config::settings::Settings;
 use crate::config::surroundings::Surroundings;
 use crate::endpoints::{Bundles, Endpoints};
 use crate::exit::Exit;
-use crate::output::Failure;
+use crate::output::{Failure, chain};
 
 /// Files that a gateway needs besides connections.
 const SPARE_FILES: u64 = 256;
@@ -20,12 +24,34 @@ const SPARE_FILES: u64 = 256;
 /// As long as an administrator who said "when all clients have left" can mean.
 const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
 
+/// How this gateway stands to another one on the same state directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stand {
+    /// There must be no other.
+    Alone,
+    /// It takes the place of one that runs.
+    Takeover,
+    /// It serves one command, whoever else is there.
+    Beside,
+}
+
+/// Why a gateway ends.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// Somebody wants it to.
+    Asked(Shutdown),
+    /// Another process serves clients now.
+    Succeeded(Succession),
+}
+
 /// A running gateway and what it stands on.
 pub(crate) struct Serving {
     gateway: Gateway,
     bundles: Bundles,
     settings: Settings,
     surroundings: Surroundings,
+    /// What a successor can ask for.
+    waiting: Option<Waiting>,
 }
 
 impl Serving {
@@ -36,6 +62,7 @@ impl Serving {
     pub(crate) async fn start(
         mut settings: Settings,
         surroundings: Surroundings,
+        stand: Stand,
     ) -> Result<Self, Failure> {
         state_dir::create(&settings.gateway.state_dir).map_err(|error| {
             let failure =
@@ -45,19 +72,18 @@ impl Serving {
         allow_files(&settings);
         let workers = workers(&settings);
         // Before servers are started: an address that is taken is found at once.
-        let listeners = bind(&settings.gateway, workers).map_err(|error| {
-            let hint = Some(error.hint()).filter(|hint| !hint.is_empty());
-            hinted(
-                Failure::new(Exit::Usage, format!("cannot listen on {}", error.address))
-                    .because(&error.source),
-                hint,
-            )
-        })?;
+        let mut inheritance = inherit(&settings, stand)?;
+        let listeners = match &mut inheritance {
+            Some(inheritance) => bind_rest(&settings.gateway, inheritance.listeners(workers)),
+            None => bind(&settings.gateway, workers),
+        };
+        let listeners = listeners.map_err(|error| cannot_listen(&error))?;
         // A port that the kernel chose is known from here on.
         settings.gateway.listen = listeners[0]
             .iter()
             .filter_map(|listener| tcp(&listener.address))
             .collect();
+        let copies = (stand != Stand::Beside).then(|| handover::copies(&listeners));
         let mut bundles = Bundles::default();
         let started = match bundles.open(&settings, &surroundings).await {
             Ok(endpoints) => Gateway::start(configuration(&settings, endpoints), listeners)
@@ -65,12 +91,19 @@ impl Serving {
             Err(failure) => Err(failure),
         };
         match started {
-            Ok(gateway) => Ok(Self {
-                gateway,
-                bundles,
-                settings,
-                surroundings,
-            }),
+            Ok(gateway) => {
+                if let Some(inheritance) = inheritance {
+                    // A predecessor that is gone already has nobody left to finish.
+                    let _ = inheritance.ready(&gateway);
+                }
+                Ok(Self {
+                    waiting: copies.and_then(|copies| offer(&settings, copies)),
+                    gateway,
+                    bundles,
+                    settings,
+                    surroundings,
+                })
+            }
             Err(failure) => {
                 bundles.stop().await;
                 Err(failure)
@@ -91,6 +124,28 @@ impl Serving {
     /// Counts a reload that failed before the gateway saw it.
     pub(crate) fn note_failure(&self) {
         self.gateway.reloader().note_failure();
+    }
+
+    /// Waits until another process has taken over.
+    ///
+    /// Cancel safe.
+    pub(crate) async fn succeeded(&mut self) -> Succession {
+        match &mut self.waiting {
+            Some(waiting) => waiting.succeeded().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Leaves new clients to the successor, and waits for those that are still here, for as long as
+    /// the configuration says.
+    pub(crate) async fn leave_to(&mut self, succession: Succession) {
+        // The socket in the state directory is the successor's by now.
+        self.waiting = None;
+        self.gateway.stop_accepting();
+        succession.serve_cancels(&self.gateway);
+        self.gateway
+            .wait_for_clients(self.settings.gateway.shutdown_timeout)
+            .await;
     }
 
     /// Waits until every client has left by itself.
@@ -119,6 +174,9 @@ impl Serving {
 
     /// Lets clients finish, for as long as the configuration says, then stops everything.
     pub(crate) async fn stop(self) {
+        if let Some(waiting) = self.waiting {
+            waiting.withdraw();
+        }
         self.gateway
             .stop(self.settings.gateway.shutdown_timeout)
             .await;
@@ -130,6 +188,50 @@ impl Serving {
         drop(self.gateway);
         self.bundles.stop().await;
     }
+}
+
+/// The sockets of the pgmoor that runs already, if they are wanted.
+fn inherit(settings: &Settings, stand: Stand) -> Result<Option<Inheritance>, Failure> {
+    let state_dir = &settings.gateway.state_dir;
+    match stand {
+        Stand::Beside => Ok(None),
+        Stand::Alone if Inheritance::is_there(state_dir) => Err(Failure::new(
+            Exit::Usage,
+            format!("another pgmoor runs on {}", state_dir.display()),
+        )
+        .hint("stop it first, or let `pgmoor up --takeover` take its place; a gateway of its own needs another gateway.state_dir")),
+        Stand::Alone => Ok(None),
+        Stand::Takeover => Inheritance::claim(state_dir).map_err(|error| {
+            Failure::new(Exit::Usage, "cannot take over from the running pgmoor")
+                .because(&error)
+                .hint("stop it with TERM, then start this one")
+        }),
+    }
+}
+
+/// Lets a later process take over; one that cannot does not keep this one from serving.
+fn offer(
+    settings: &Settings,
+    copies: Result<Vec<Listener>, handover::HandoverError>,
+) -> Option<Waiting> {
+    let offered = copies.and_then(|copies| Waiting::offer(&settings.gateway.state_dir, copies));
+    offered
+        .inspect_err(|error| {
+            warn!(
+                error = chain(error),
+                "`pgmoor up --takeover` will not be possible"
+            );
+        })
+        .ok()
+}
+
+fn cannot_listen(error: &BindError) -> Failure {
+    let hint = Some(error.hint()).filter(|hint| !hint.is_empty());
+    hinted(
+        Failure::new(Exit::Usage, format!("cannot listen on {}", error.address))
+            .because(&error.source),
+        hint,
+    )
 }
 
 fn configuration(settings: &Settings, endpoints: Endpoints) -> Configuration {

@@ -19,6 +19,9 @@ use crate::pool::Server;
 /// How long the delivery of a cancel request may take.
 const CANCEL_LIMIT: Duration = Duration::from_secs(5);
 
+/// Held until a cancel request has reached its server, or has nowhere to go.
+pub(crate) type Delivered = tokio::sync::oneshot::Sender<()>;
+
 /// What a client is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Doing {
@@ -73,14 +76,16 @@ impl Held {
         }
     }
 
-    /// Asks the server to cancel what runs there. The connection is nobody else's until it is done.
-    pub(crate) fn cancel(self) {
+    /// Asks the server to cancel what runs there. The connection is nobody else's until it is done;
+    /// `delivered` is dropped then.
+    pub(crate) fn cancel(self, delivered: Option<Delivered>) {
         self.under_way.fetch_add(1, Ordering::SeqCst);
         tokio::task::spawn_local(async move {
             if let Err(error) = self.target.cancel(Instant::now() + CANCEL_LIMIT).await {
                 debug!(server_id = self.id, error = %crate::report::chain(&error), "cannot deliver cancel request");
             }
             self.under_way.fetch_sub(1, Ordering::SeqCst);
+            drop(delivered);
         });
     }
 }
@@ -184,7 +189,7 @@ impl Client {
             && !self.cancelled.replace(true)
             && let Some(held) = self.held.borrow().clone()
         {
-            held.cancel();
+            held.cancel(None);
         }
     }
 
@@ -235,17 +240,17 @@ impl Clients {
         self.0.borrow().values().for_each(|client| visit(client));
     }
 
-    /// Cancels what a client runs; `false` when number and key are no client's.
-    pub(crate) fn cancel(&self, id: u32, key: &[u8]) -> bool {
+    /// Cancels what a client runs; gives `delivered` back when number and key are no client's.
+    pub(crate) fn cancel(&self, id: u32, key: &[u8], delivered: Delivered) -> Option<Delivered> {
         let client = self.0.borrow().get(&id).cloned();
         let Some(client) = client.filter(|client| bool::from(client.key.ct_eq(key))) else {
-            return false;
+            return Some(delivered);
         };
         match client.held.borrow().clone() {
-            Some(held) => held.cancel(),
+            Some(held) => held.cancel(Some(delivered)),
             None => client.note_cancel(),
         }
-        true
+        None
     }
 
     /// Ends a client; `false` when there is none of this number.

@@ -23,7 +23,7 @@ use crate::pool::{Database, Login, Pool, PoolKey, Server};
 use crate::relay::{Broken, Relay};
 use crate::session::{End, Session};
 use crate::settings::PoolMode;
-use crate::welcome::{self, Welcome};
+use crate::welcome::{self as parameters_of, Welcome};
 use crate::worker::{Place, Worker};
 
 /// The admin database's name.
@@ -31,37 +31,88 @@ pub(crate) const CONSOLE: &str = "pgmoor";
 /// How long a last word may take to be sent.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// Who was let in, to what, and all that was needed to find out is gone.
+enum Guest {
+    Console {
+        talk: Talk,
+        user: String,
+        admin: bool,
+    },
+    Client(Session, Rc<Client>),
+}
+
 /// Serves a connection until it ends.
+///
+/// What happens before and beside a session is boxed: a client that stays must not pay for it.
 pub(crate) async fn serve(worker: Rc<Worker>, stream: Stream, place: Place) {
+    match Box::pin(receive(&worker, stream, &place)).await {
+        None => {}
+        Some(Guest::Console { talk, user, admin }) => {
+            Box::pin(console::serve(&worker, talk, &user, admin)).await;
+        }
+        Some(Guest::Client(mut session, client)) => {
+            let end = session.run().await;
+            worker.clients.leave(client.id);
+            if let Some((stage, class)) = stage_of_end(&end) {
+                worker.gateway.events.error(stage, &class);
+            }
+            Box::pin(farewell(&mut session, &end, &client)).await;
+        }
+    }
+}
+
+/// From the first byte to the welcome; `None` when the connection has ended before.
+async fn receive(worker: &Rc<Worker>, stream: Stream, place: &Place) -> Option<Guest> {
     let peer = *stream.peer();
     let state = worker.gateway.state.load_full();
     let limit = state.settings.login_timeout;
     let greeting = hello(stream, state.tls.as_deref(), state.settings.tls.mode, limit);
     let (mut talk, message) = match greeting.await {
-        Ok(Hello::Cancel { pid, key }) => return worker.gateway.cancel(pid, key),
+        Ok(Hello::Cancel { talk, pid, key }) => {
+            cancel(worker, talk, pid, key).await;
+            return None;
+        }
         Ok(Hello::Start { talk, message }) => (talk, message),
         Err((talk, refusal)) => {
-            return turn_away(&worker, talk, &refusal, &peer.to_string(), "").await;
+            turn_away(worker, talk, &refusal, &peer.to_string(), "").await;
+            return None;
         }
     };
     let user = message.user().unwrap_or_default().to_owned();
-    let login = log_in(&worker, &mut talk, &message, &place);
+    let login = log_in(worker, &mut talk, &message, place);
     let admitted = match timeout(limit, login).await {
         Ok(admitted) => admitted,
         Err(_) => Err(Refusal::too_slow(limit)),
     };
-    let admitted = match admitted {
-        Ok(admitted) => admitted,
-        Err(refusal) => {
-            return turn_away(&worker, Some(talk), &refusal, &peer.to_string(), &user).await;
-        }
-    };
     match admitted {
-        Admitted::Console { admin } => console::serve(&worker, talk, &user, admin).await,
-        Admitted::Pool { pool, identity } => {
-            enter(worker, talk, message, pool, &identity, place).await
+        Ok(Admitted::Console { admin }) => Some(Guest::Console { talk, user, admin }),
+        Ok(Admitted::Pool { pool, identity }) => {
+            let prepared = match startup_parameters(&message) {
+                Ok(parameters) => prepare(&pool, &message, parameters, &identity).await,
+                Err(refusal) => Err(refusal),
+            };
+            match prepared {
+                Ok(prepared) => welcome(worker, talk, &message, pool, prepared, &user).await,
+                Err(refusal) => {
+                    turn_away(worker, Some(talk), &refusal, &peer.to_string(), &user).await;
+                    None
+                }
+            }
+        }
+        Err(refusal) => {
+            turn_away(worker, Some(talk), &refusal, &peer.to_string(), &user).await;
+            None
         }
     }
+}
+
+/// A cancel request gets no answer but the end of its connection, which says that it was delivered:
+/// what the client sends next must not be hit by it.
+async fn cancel(worker: &Worker, mut talk: Talk, pid: i32, key: Vec<u8>) {
+    let limit = worker.gateway.state.load().settings.login_timeout;
+    // An error means that nobody is left to tell of it.
+    let _ = timeout(limit, worker.gateway.cancel(pid, key)).await;
+    let _ = timeout(FAREWELL, talk.stream.shutdown()).await;
 }
 
 /// Who was let in, to what.
@@ -250,48 +301,28 @@ fn startup_parameters(message: &StartupMessage) -> Result<Parameters, Refusal> {
     Ok(Parameters::from_startup(pairs))
 }
 
-/// A client that may use `pool`: welcome it and serve it.
-async fn enter(
-    worker: Rc<Worker>,
+/// Tells a client that it is in, and begins its session.
+async fn welcome(
+    worker: &Rc<Worker>,
     mut talk: Talk,
-    message: StartupMessage,
+    message: &StartupMessage,
     pool: Rc<Pool>,
-    identity: &Identity,
-    place: Place,
-) {
-    let peer = talk.stream.peer().to_string();
-    let outcome = match startup_parameters(&message) {
-        Ok(parameters) => prepare(&pool, &message, parameters, identity).await,
-        Err(refusal) => Err(refusal),
-    };
-    let Prepared {
-        relay,
-        welcome,
-        server,
-    } = match outcome {
-        Ok(prepared) => prepared,
-        Err(refusal) => {
-            return turn_away(&worker, Some(talk), &refusal, &peer, &identity.user).await;
-        }
-    };
+    prepared: Prepared,
+    user: &str,
+) -> Option<Guest> {
     let (id, key) = worker.new_key(message.minor);
     let mut out = Vec::new();
     backend::write_auth_ok(&mut out);
-    for (name, value) in welcome.iter() {
+    for (name, value) in prepared.welcome.iter() {
         // Both came out of a message or fit into one.
         let _ = backend::write_parameter_status(&mut out, name, value);
     }
-    if backend::write_backend_key(&mut out, id.cast_signed(), &key).is_err() {
-        return;
-    }
+    backend::write_backend_key(&mut out, id.cast_signed(), &key).ok()?;
     backend::write_ready(&mut out, TransactionStatus::Idle);
-    if talk.say(&out).await.is_err() {
-        return;
-    }
     let client = Client::new(Introduction {
         id,
         key,
-        user: identity.user.as_str().into(),
+        user: user.into(),
         database: pool.shared.key.database.clone(),
         application_name: message
             .get("application_name")
@@ -303,8 +334,8 @@ async fn enter(
             .tls()
             .map(|info| format!("{} {}", info.version, info.cipher)),
     });
-    drop((message, welcome, out));
-    debug!(client_id = id, user = %client.user, pool = %client.database, %peer, "client logged in");
+    talk.say(&out).await.ok()?;
+    debug!(client_id = id, user, pool = %client.database, peer = %client.peer, "client logged in");
     worker.clients.enter(client.clone());
     worker.gateway.events.login();
     if worker.gateway.stopping.load(Ordering::SeqCst) {
@@ -315,19 +346,13 @@ async fn enter(
         client.clone(),
         pool,
         worker.buffers.clone(),
-        relay,
+        prepared.relay,
         talk.inbox,
     );
-    if let Some(server) = server {
+    if let Some(server) = prepared.server {
         session.begin_with(server);
     }
-    let end = session.run().await;
-    worker.clients.leave(id);
-    if let Some((stage, class)) = stage_of_end(&end) {
-        worker.gateway.events.error(stage, &class);
-    }
-    farewell(&mut session, &end, &client).await;
-    drop(place);
+    Some(Guest::Client(session, client))
 }
 
 struct Prepared {
@@ -349,7 +374,7 @@ async fn prepare(
     if replication != Replication::No {
         return replicate(pool, message, identity).await;
     }
-    let welcome = welcome::learn(pool, &parameters).await?;
+    let welcome = parameters_of::learn(pool, &parameters).await?;
     Ok(Prepared {
         relay: Relay::new(settings.mode, settings.session_state, parameters),
         welcome,

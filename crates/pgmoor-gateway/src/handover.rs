@@ -240,7 +240,8 @@ impl Succession {
                     let Some((id, key)) = read_cancel(&text) else {
                         return;
                     };
-                    shared.cancel(id, key);
+                    // The client of the successor is told that all is done when the successor is.
+                    drop(shared.cancel(id, key));
                 }
             });
         if let Err(error) = spawned {

@@ -36,6 +36,6 @@ pub use gateway::{
     Configuration, DEFAULT_USER, Gateway, Reloader, StartError, endpoint_name, has_generated_user,
 };
 pub use hooks::{Hooks, ReloadHook, Shutdown, ShutdownHook};
-pub use listener::{Address, BindError, Listener, bind};
+pub use listener::{Address, BindError, Listener, bind, bind_rest};
 pub use login::UserError;
 pub use traffic::{Drained, Traffic, TrafficError};

@@ -78,9 +78,28 @@ impl BindError {
 ///
 /// [`BindError`] for the first address that cannot be had. Nothing stays bound then.
 pub fn bind(settings: &GatewaySettings, workers: usize) -> Result<Vec<Vec<Listener>>, BindError> {
-    let mut listeners: Vec<Vec<Listener>> = (0..workers).map(|_| Vec::new()).collect();
+    bind_rest(settings, (0..workers).map(|_| Vec::new()).collect())
+}
+
+/// Binds what the settings say and `listeners`, those of each worker, do not have yet.
+///
+/// # Errors
+///
+/// As [`bind`].
+pub fn bind_rest(
+    settings: &GatewaySettings,
+    mut listeners: Vec<Vec<Listener>>,
+) -> Result<Vec<Vec<Listener>>, BindError> {
+    let known: Vec<Address> = listeners
+        .iter()
+        .flatten()
+        .map(|listener| listener.address.clone())
+        .collect();
     let port = settings.listen.first().map_or(6432, SocketAddr::port);
     for &address in &settings.listen {
+        if known.contains(&Address::Tcp(address)) {
+            continue;
+        }
         // Probed without sharing first: SO_REUSEPORT would silently join another program's port.
         let fail = |source| BindError {
             address: Address::Tcp(address),
@@ -102,6 +121,9 @@ pub fn bind(settings: &GatewaySettings, workers: usize) -> Result<Vec<Vec<Listen
     }
     for directory in &settings.unix_sockets {
         let path = directory.join(format!(".s.PGSQL.{port}"));
+        if known.contains(&Address::Unix(path.clone())) {
+            continue;
+        }
         let fail = |source| BindError {
             address: Address::Unix(path.clone()),
             source,

@@ -107,6 +107,17 @@ impl Session {
     ///
     /// Cancel safe: dropped in the middle, the server connection is closed, not reused.
     pub(crate) async fn run(&mut self) -> End {
+        // A client may have sent its first statement along with the login.
+        let ahead = std::mem::take(&mut self.inbox);
+        if !ahead.is_empty() {
+            let step = match self.phase {
+                Phase::Idle => self.wants(&ahead),
+                Phase::Waiting(_) | Phase::Active(_) => self.to_server(&ahead),
+            };
+            if let Step::Over(end) = step {
+                return self.end(end);
+            }
+        }
         std::future::poll_fn(|cx| self.poll(cx)).await
     }
 
@@ -510,7 +521,7 @@ impl Session {
                 && let Some(held) = self.client.held.borrow().clone()
             {
                 // Nobody waits for the answer: spare the server the work.
-                held.cancel();
+                held.cancel(None);
             }
             self.release(condition);
         }

@@ -14,7 +14,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use parking::Pools;
 use pgmoor::stream::{Detached, Stream};
 use pgmoor::tls::ServerTls;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tracing::{error, info, warn};
 
@@ -182,19 +182,21 @@ impl Shared {
     }
 
     /// Delivers a client's cancel request to the worker that has the client, or else to the process
-    /// before this one.
-    pub(crate) fn cancel(self: &Arc<Self>, pid: i32, key: Vec<u8>) {
+    /// before this one. Ready when it has been delivered, or has nowhere to go.
+    pub(crate) fn cancel(self: &Arc<Self>, pid: i32, key: Vec<u8>) -> oneshot::Receiver<()> {
+        let (delivered, done) = oneshot::channel();
         let shared = self.clone();
         let id = pid.cast_unsigned();
         let owner = worker_of(id) % self.workers();
         self.run_on(owner, move |worker| {
-            if !worker.clients.cancel(id, &key)
+            if worker.clients.cancel(id, &key, delivered).is_some()
                 && let Some(predecessor) = shared.predecessor.get()
             {
                 // A client that is gone with its process has nothing to cancel.
                 let _ = predecessor.cancel(pid, &key);
             }
         });
+        done
     }
 
     /// From now on clients that are not known here may be this process's.

@@ -15,7 +15,7 @@ use crate::config::settings::LogLevel;
 use crate::config::surroundings::Surroundings;
 use crate::exit::Exit;
 use crate::output::Failure;
-use crate::serve::Serving;
+use crate::serve::{Serving, Stand};
 
 /// Starts, runs the command, stops, and ends with the command's code.
 pub(super) fn run(global: &Global, arguments: &Run) -> Result<Exit, Failure> {
@@ -24,7 +24,8 @@ pub(super) fn run(global: &Global, arguments: &Run) -> Result<Exit, Failure> {
     super::start_log(&loaded)?;
     stay_out_of_the_way(&mut loaded);
     super::runtime().block_on(async {
-        let serving = Serving::start(loaded.settings, Surroundings::of_process()).await?;
+        let serving =
+            Serving::start(loaded.settings, Surroundings::of_process(), Stand::Beside).await?;
         let outcome = run_command(&serving, arguments).await;
         // The command has ended: whatever it left open has nobody to finish it.
         serving.stop_now().await;

@@ -15,14 +15,14 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
 use crate::address::{Address, has_generated_login, password_file};
-use crate::args::Global;
+use crate::args::{Global, Up};
 use crate::config::exposed;
 use crate::config::load::{Loaded, Source, load};
 use crate::config::settings::{LogFormat, Settings};
 use crate::config::surroundings::Surroundings;
 use crate::exit::Exit;
 use crate::output::{Failure, Format, Output, SCHEMA, say, say_labelled};
-use crate::serve::Serving;
+use crate::serve::{Ending, Serving, Stand};
 
 /// How often the configuration file is looked at.
 const GLANCE: Duration = Duration::from_secs(2);
@@ -30,7 +30,7 @@ const GLANCE: Duration = Duration::from_secs(2);
 const REQUESTS: usize = 16;
 
 /// Serves until a signal.
-pub(super) fn run(global: &Global, output: Output) -> Result<Exit, Failure> {
+pub(super) fn run(global: &Global, arguments: &Up, output: Output) -> Result<Exit, Failure> {
     let loaded = super::configuration(global)?;
     if let Some(note) = exposed::note(&loaded) {
         warn!(note, "secrets in the configuration file can be read");
@@ -41,7 +41,12 @@ pub(super) fn run(global: &Global, output: Output) -> Result<Exit, Failure> {
     super::runtime().block_on(async {
         // Before anything is started, so that no signal finds it half started and unheard.
         let mut signals = Signals::new()?;
-        let start = Serving::start(settings, Surroundings::of_process());
+        let stand = if arguments.takeover {
+            Stand::Takeover
+        } else {
+            Stand::Alone
+        };
+        let start = Serving::start(settings, Surroundings::of_process(), stand);
         let mut serving = tokio::select! {
             started = start => started?,
             () = signals.stop() => return Ok(Exit::Ok),
@@ -49,9 +54,14 @@ pub(super) fn run(global: &Global, output: Output) -> Result<Exit, Failure> {
         let (asked, requests) = mpsc::channel(REQUESTS);
         serving.set_hooks(hooks(asked));
         welcome(global, serving.settings(), &source, output);
-        let how = serve(global, &source, &mut serving, &mut signals, requests).await;
-        say_stopping(serving.settings());
-        if how == Shutdown::WaitForClients {
+        let ending = serve(global, &source, &mut serving, &mut signals, requests).await;
+        say_stopping(serving.settings(), &ending);
+        if let Ending::Succeeded(succession) = ending {
+            tokio::select! {
+                () = serving.leave_to(succession) => {}
+                () = signals.stop() => {}
+            }
+        } else if let Ending::Asked(Shutdown::WaitForClients) = ending {
             tokio::select! {
                 () = serving.wait_for_clients() => {}
                 // Whoever signals does not want to wait for that.
@@ -131,7 +141,7 @@ async fn serve(
     serving: &mut Serving,
     signals: &mut Signals,
     mut requests: mpsc::Receiver<Request>,
-) -> Shutdown {
+) -> Ending {
     let file = match source {
         Source::File(path) => Some(path.clone()),
         Source::BuiltIn => None,
@@ -141,12 +151,16 @@ async fn serve(
     glances.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = signals.terminate.recv() => return Shutdown::Now,
-            _ = signals.interrupt.recv() => return Shutdown::Now,
+            _ = signals.terminate.recv() => return Ending::Asked(Shutdown::Now),
+            _ = signals.interrupt.recv() => return Ending::Asked(Shutdown::Now),
+            succession = serving.succeeded() => {
+                info!("another pgmoor serves clients from now on");
+                return Ending::Succeeded(succession);
+            }
             Some(request) = requests.recv() => match request {
                 Request::Shutdown(how) => {
                     info!(?how, "end asked for by an administrator");
-                    return how;
+                    return Ending::Asked(how);
                 }
                 Request::Reload(reply) => {
                     info!("reload asked for by an administrator");
@@ -274,7 +288,10 @@ fn served_from(settings: &Settings) -> Option<PathBuf> {
     bundled.next().is_none().then(|| only.data_dir.clone())
 }
 
-fn say_stopping(settings: &Settings) {
+fn say_stopping(settings: &Settings, ending: &Ending) {
+    if let Ending::Succeeded(_) = ending {
+        return;
+    }
     if settings.log.format == LogFormat::Text {
         let patience = pgmoor::settings::write_duration(settings.gateway.shutdown_timeout);
         say(&format!(

@@ -24,7 +24,7 @@ const NEWEST_MINOR: u16 = 2;
 /// What a connection turned out to want.
 pub(crate) enum Hello {
     /// To cancel what somebody runs. It gets no answer.
-    Cancel { pid: i32, key: Vec<u8> },
+    Cancel { talk: Talk, pid: i32, key: Vec<u8> },
     /// To log in.
     Start { talk: Talk, message: StartupMessage },
 }
@@ -47,7 +47,11 @@ pub(crate) async fn hello(
         return Err((told, Refusal::too_slow(limit)));
     };
     match outcome {
-        Ok(Startup::Cancel { pid, secret }) => Ok(Hello::Cancel { pid, key: secret }),
+        Ok(Startup::Cancel { pid, secret }) => Ok(Hello::Cancel {
+            talk,
+            pid,
+            key: secret,
+        }),
         Ok(Startup::Start(message)) => Ok(Hello::Start { talk, message }),
         Ok(Startup::Ssl | Startup::GssEnc) => Err((
             Some(talk),
