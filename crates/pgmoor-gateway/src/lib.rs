@@ -30,12 +30,16 @@ mod console;
 mod entry;
 mod gateway;
 pub mod handover;
+mod metrics;
+mod http;
 
 pub use endpoint::Endpoint;
 pub use gateway::{
     Configuration, DEFAULT_USER, Gateway, Reloader, StartError, endpoint_name, has_generated_user,
 };
 pub use hooks::{Hooks, ReloadHook, Shutdown, ShutdownHook};
+pub use http::{Admin, AdminError, AdminListener};
 pub use listener::{Address, BindError, Listener, bind, bind_rest};
 pub use login::UserError;
+pub use metrics::metrics_reference;
 pub use traffic::{Drained, Traffic, TrafficError};

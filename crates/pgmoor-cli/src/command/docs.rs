@@ -43,13 +43,14 @@ pub(super) fn run(directory: &Path, check: bool, output: Output) -> Result<Exit,
 }
 
 /// Every generated page by its file name.
-fn generated() -> [(&'static str, String); 5] {
+fn generated() -> [(&'static str, String); 6] {
     [
         ("cli.md", command_line()),
         ("configuration.md", pages::reference_page()),
         ("configuration.sample.yaml", pages::sample_file()),
         ("configuration.schema.json", pages::json_schema()),
         ("exit-codes.md", exit::page()),
+        ("metrics.md", pgmoor_gateway::metrics_reference()),
     ]
 }
 

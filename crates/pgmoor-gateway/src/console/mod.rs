@@ -11,7 +11,7 @@ mod command;
 mod run;
 mod show;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod wire;
 
 use std::collections::HashMap;

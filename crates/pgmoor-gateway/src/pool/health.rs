@@ -13,6 +13,8 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
     pub(crate) sqlstate: String,
+    /// Whether it may succeed without anybody changing anything.
+    pub(crate) retryable: bool,
 }
 
 /// What came of the last attempts. Written when a server connection is opened, read by whoever
@@ -41,6 +43,7 @@ impl Health {
             message: crate::report::chain(error),
             hint: error.hint(),
             sqlstate: error.sqlstate().as_str().to_owned(),
+            retryable: error.is_retryable(),
         });
     }
 

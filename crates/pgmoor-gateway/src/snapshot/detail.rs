@@ -236,7 +236,7 @@ fn servers(worker: &Rc<Worker>) -> Vec<ServerRow> {
             id: held.id,
             worker: worker.index,
             database: client.database.clone(),
-            user: pool.map_or_else(|| client.user.to_string(), |pool| user_of(pool)),
+            user: pool.map_or_else(|| client.user.to_string(), user_of),
             endpoint: held.endpoint.clone(),
             peer: held.peer,
             pid: held.pid,

@@ -26,11 +26,11 @@ pub(crate) fn guarded(mode: PoolMode, size: u32) -> Plan {
     })
 }
 
-fn address(gate: &Gate, user: &str, database: &str) -> String {
+pub(crate) fn address(gate: &Gate, user: &str, database: &str) -> String {
     format!("postgres://{user}:{user}@{}/{database}", gate.address)
 }
 
-async fn connect(
+pub(crate) async fn connect(
     gate: &Gate,
     user: &str,
     database: &str,

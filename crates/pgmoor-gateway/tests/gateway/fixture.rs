@@ -115,6 +115,12 @@ impl Plan {
         }
     }
 
+    /// The same plan for a gateway that runs already.
+    pub(crate) fn in_state_of(mut self, served: &Served) -> Self {
+        self.gateway.state_dir = served.state_dir();
+        self
+    }
+
     /// What a gateway is started or reloaded with.
     pub(crate) fn configuration(&self, endpoints: &[(&str, Arc<Endpoint>)]) -> Configuration {
         let served = [("app", "primary")].iter().chain(&self.more);

@@ -5,6 +5,7 @@ mod cancel;
 mod console;
 mod copy;
 mod fixture;
+mod http;
 mod load;
 mod login;
 mod login_tls;

@@ -35,7 +35,9 @@ impl Stream {
         acceptor: impl Into<Acceptor>,
         prefix: Vec<u8>,
     ) -> io::Result<()> {
-        let Acceptor { config, end_point } = acceptor.into();
+        let Acceptor {
+            config, end_point, ..
+        } = acceptor.into();
         let connection = ServerConnection::new(config).map_err(io::Error::other)?;
         self.shake_hands(Connection::Server(connection), prefix)
             .await?;

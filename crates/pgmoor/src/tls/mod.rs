@@ -23,7 +23,7 @@ pub use end_point::server_end_point;
 pub use error::TlsError;
 pub use info::TlsInfo;
 pub use server::{Acceptor, ClientCertificate, ServerTls, ServerTlsSettings};
-pub use subject::common_name;
+pub use subject::{common_name, not_after};
 
 /// The name that PostgreSQL gives its protocol in TLS application-layer negotiation (ALPN).
 pub const ALPN: &[u8] = b"postgresql";

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::SystemTime;
 
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
 use super::pem::{self, Files};
-use super::{ALPN, TlsError, provider, server_end_point};
+use super::{ALPN, TlsError, not_after, provider, server_end_point};
 
 /// How TLS is accepted: the configuration, and what channel binding needs to know of it.
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub struct Acceptor {
     pub config: Arc<ServerConfig>,
     /// [`server_end_point`] of our certificate; `None` offers no channel binding.
     pub end_point: Option<Arc<[u8]>>,
+    /// When our certificate expires, where that is known.
+    pub expires_at: Option<SystemTime>,
 }
 
 impl From<Arc<ServerConfig>> for Acceptor {
@@ -24,6 +27,7 @@ impl From<Arc<ServerConfig>> for Acceptor {
         Self {
             config,
             end_point: None,
+            expires_at: None,
         }
     }
 }
@@ -117,6 +121,7 @@ impl ServerTlsSettings {
             .first()
             .and_then(|own| server_end_point(own))
             .map(Arc::from);
+        let expires_at = chain.first().and_then(|own| not_after(own));
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(TlsError::Configure)?
@@ -135,6 +140,7 @@ impl ServerTlsSettings {
         Ok(Acceptor {
             config: Arc::new(config),
             end_point,
+            expires_at,
         })
     }
 

@@ -1,0 +1,214 @@
+//! Whether clients can be served, and why not; and the attempts that keep that known.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use pgmoor::connector::Login;
+use pgmoor::error::ErrorKind;
+use pgmoor_wire::frontend;
+use serde_json::{Value, json};
+use tokio::task::spawn_local;
+
+use super::SCHEMA;
+use crate::pool::Database;
+use crate::settings::Passthrough;
+use crate::snapshot::{DatabaseRow, Overview};
+use crate::worker::Shared;
+
+/// How often it is looked which databases are to be tried.
+const GLANCE: Duration = Duration::from_millis(500);
+/// How long one attempt may take.
+const ATTEMPT: Duration = Duration::from_secs(5);
+/// When an unreachable server is tried again: one that may come back by itself, and one that
+/// somebody has to see to.
+const AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
+/// When a server that nobody uses is tried again.
+const STALE: Duration = Duration::from_secs(60);
+
+/// A database that cannot be served now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Missing {
+    database: String,
+    reason: String,
+    hint: Option<String>,
+}
+
+/// Whether clients can be served. A paused database keeps nobody from it: that is somebody's wish.
+pub(super) fn missing(overview: &Overview) -> Vec<Missing> {
+    let unserved = overview
+        .databases
+        .iter()
+        .filter(|row| !row.paused && row.reachable != Some(true));
+    unserved
+        .map(|row| {
+            let failure = row.last_failure.as_ref();
+            Missing {
+                database: row.name.to_string(),
+                reason: failure.map_or_else(
+                    || format!("endpoint \"{}\" has not been reached yet", row.endpoint),
+                    |failure| failure.message.clone(),
+                ),
+                hint: failure.and_then(|failure| failure.hint.clone()),
+            }
+        })
+        .collect()
+}
+
+/// The answer to `/readiness`, and whether it is yes.
+pub(super) fn readiness(overview: &Overview) -> (bool, Value) {
+    let missing = missing(overview);
+    let ready = missing.is_empty() && !overview.stopping;
+    let databases: Vec<Value> = missing
+        .iter()
+        .map(|missing| {
+            json!({
+                "database": missing.database,
+                "reason": missing.reason,
+                "hint": missing.hint,
+            })
+        })
+        .collect();
+    let paused: Vec<&str> = overview
+        .databases
+        .iter()
+        .filter(|row| row.paused)
+        .map(|row| &*row.name)
+        .collect();
+    let body = json!({
+        "schema": SCHEMA,
+        "ready": ready,
+        "stopping": overview.stopping,
+        "not_ready": databases,
+        "paused": paused,
+    });
+    (ready, body)
+}
+
+/// Whether it is time to try this database's server.
+fn is_due(row: &DatabaseRow, now: SystemTime) -> bool {
+    let older = |then: Option<SystemTime>, than: Duration| {
+        then.is_none_or(|then| now.duration_since(then).unwrap_or_default() >= than)
+    };
+    match (row.reachable, &row.last_failure) {
+        _ if row.paused => false,
+        (None, _) => true,
+        (Some(true), _) => row.servers == 0 && older(row.last_success, STALE),
+        (Some(false), Some(failure)) => {
+            let again = if failure.retryable { AGAIN.0 } else { AGAIN.1 };
+            older(Some(failure.at), again)
+        }
+        (Some(false), None) => true,
+    }
+}
+
+/// Tries the servers whose state nobody knows, for ever.
+pub(super) async fn keep_known(shared: Arc<Shared>) {
+    let trying: Rc<std::cell::RefCell<Vec<Arc<str>>>> = Rc::default();
+    loop {
+        let overview = crate::snapshot::overview(&shared);
+        let state = shared.state.load_full();
+        let now = SystemTime::now();
+        for row in overview.databases.iter().filter(|row| is_due(row, now)) {
+            if trying.borrow().contains(&row.name) {
+                continue;
+            }
+            if let Some(database) = state.databases.get(&row.name) {
+                trying.borrow_mut().push(row.name.clone());
+                let (database, trying) = (database.clone(), trying.clone());
+                let own_login = state.settings.auth.passthrough != Passthrough::None;
+                spawn_local(async move {
+                    attempt(&database, own_login).await;
+                    trying.borrow_mut().retain(|name| *name != database.name);
+                });
+            }
+        }
+        tokio::time::sleep(GLANCE).await;
+    }
+}
+
+/// Connects once; `own_login` when clients log in at the server as themselves.
+async fn attempt(database: &Database, own_login: bool) {
+    let endpoint = database.endpoint.load_full();
+    let dbname = database.dbname.load_full();
+    let Some(_admission) = endpoint.admit() else {
+        // All of its connections are open, so it is there.
+        return database.health.succeeded();
+    };
+    let deadline = Instant::now() + ATTEMPT;
+    let connecting = endpoint
+        .connector
+        .connect(Login::Endpoint, dbname.as_deref(), &[], deadline);
+    match connecting.await {
+        Ok(mut connection) => {
+            database.health.succeeded();
+            let mut goodbye = Vec::new();
+            frontend::write_terminate(&mut goodbye);
+            let _ = connection.stream.try_write(&goodbye);
+        }
+        // It is there; that the endpoint itself has no login is nothing to clients who have one.
+        Err(error) if own_login && error.kind() == ErrorKind::Authentication => {
+            database.health.succeeded();
+        }
+        Err(error) => database.health.failed(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::Failure;
+
+    fn failed(overview: &mut Overview, seconds_ago: u64, retryable: bool) {
+        let row = &mut overview.databases[0];
+        row.paused = false;
+        row.reachable = Some(false);
+        row.last_failure = Some(Failure {
+            at: overview.clock.time - Duration::from_secs(seconds_ago),
+            message: "cannot connect to db.example.com:5432: connection refused".into(),
+            hint: Some("start the server".into()),
+            sqlstate: "08001".into(),
+            retryable,
+        });
+    }
+
+    #[test]
+    fn readiness_says_which_database_and_why() {
+        let (mut overview, _) = crate::console::tests::busy();
+        assert!(
+            readiness(&overview).0,
+            "a paused database is nobody's fault"
+        );
+
+        failed(&mut overview, 1, true);
+        let (ready, body) = readiness(&overview);
+
+        assert!(!ready);
+        insta::assert_snapshot!(serde_json::to_string_pretty(&body).expect("JSON"));
+    }
+
+    #[test]
+    fn servers_are_tried_when_nobody_knows_and_not_too_often() {
+        let (mut overview, _) = crate::console::tests::busy();
+        let now = overview.clock.time;
+        assert!(!is_due(&overview.databases[0], now), "paused");
+
+        failed(&mut overview, 1, true);
+        assert!(!is_due(&overview.databases[0], now), "just tried");
+        failed(&mut overview, 3, true);
+        assert!(is_due(&overview.databases[0], now));
+        failed(&mut overview, 3, false);
+        assert!(
+            !is_due(&overview.databases[0], now),
+            "somebody has to see to it"
+        );
+
+        let row = &mut overview.databases[0];
+        (row.reachable, row.last_failure, row.last_success) = (Some(true), None, Some(now));
+        assert!(!is_due(row, now));
+        row.last_success = Some(now - STALE);
+        assert!(!is_due(row, now), "in use");
+        row.servers = 0;
+        assert!(is_due(row, now));
+    }
+}
