@@ -317,7 +317,7 @@ impl Session {
             }
         }
         // Answers of our own must not pile up for a client that does not read them.
-        if to_server && self.outbox.len() < MAX_AHEAD {
+        if to_server && self.outbox.len() < MAX_AHEAD && !self.relay.is_overloaded() {
             match read(&mut self.stream, cx, &mut input) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(0)) => return Step::Over(End::ClientGone(None)),
@@ -374,6 +374,7 @@ impl Session {
             Ok(outcome) => outcome,
             Err(violation) => return Step::Over(End::Violation(violation)),
         };
+        self.relay.hurry(side.to_server);
         let tail = sink.finish();
         self.pool
             .counters

@@ -124,8 +124,8 @@ impl Pool {
         self.queue
             .borrow_mut()
             .retain(|waiter| !waiter.sender.is_closed());
-        let waiting = self.queue.borrow().len();
-        if waiting >= settings.max_waiting as usize {
+        self.show_queue();
+        if self.shared.waiting() >= settings.max_waiting as usize {
             return Err(CheckoutError::QueueFull {
                 database: self.shared.key.database.to_string(),
                 limit: settings.max_waiting,

@@ -134,6 +134,11 @@ impl SharedPool {
         self.database.generation.load(Ordering::SeqCst)
     }
 
+    /// Clients of all workers that wait for a server connection.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
     }

@@ -32,6 +32,10 @@ pub(crate) use client::ClientSide;
 use expected::{Kind, Queue};
 pub(crate) use sink::Sink;
 
+/// Answers that a server connection may owe before its client has to wait. A server holds back no
+/// more than fit into its 8 KiB of output.
+const MAX_EXPECTED: usize = 8192;
+
 /// What the gateway knows of a server connection, whoever uses it.
 #[derive(Debug)]
 pub(crate) struct ServerState {
@@ -188,6 +192,8 @@ pub(crate) struct Relay {
     committed: bool,
     rolled_back: bool,
     server_said_farewell: bool,
+    /// The server was asked for the answers that it holds back.
+    hurried: bool,
     /// In session mode: the client ran RESET or DISCARD ALL.
     was_reset: bool,
     tally: Tally,
@@ -214,6 +220,7 @@ impl Relay {
             committed: false,
             rolled_back: false,
             server_said_farewell: false,
+            hurried: false,
             was_reset: false,
             tally: Tally::default(),
         }
@@ -254,6 +261,20 @@ impl Relay {
             self.expected.push(Kind::OwnQuery);
         }
         Ok(())
+    }
+
+    /// So many answers are owed that no more questions are taken before some have come.
+    #[inline]
+    pub(crate) fn is_overloaded(&self) -> bool {
+        self.expected.len() >= MAX_EXPECTED && self.client_rest.bytes == 0 && !self.copy_in
+    }
+
+    /// Has the server send what it holds back: answers of our own wait for their turn behind it,
+    /// and the client is not asked for more while they do.
+    pub(crate) fn hurry(&mut self, to_server: &mut Sink<'_, '_>) {
+        if self.is_overloaded() && !std::mem::replace(&mut self.hurried, true) {
+            frontend::write_flush(to_server.insert());
+        }
     }
 
     /// The server connection may go back to its pool now.

@@ -28,6 +28,7 @@ impl Relay {
         to_client: &mut Sink<'_, '_>,
     ) -> Result<usize, Broken> {
         let mut at = 0;
+        self.hurried = false;
         loop {
             if self.server_rest.bytes > 0 {
                 let taken = self.server_rest.bytes.min(input.len() - at);

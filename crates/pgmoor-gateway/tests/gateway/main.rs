@@ -1,11 +1,13 @@
 //! The gateway in front of a real PostgreSQL, through real sockets.
 
 mod bad_input;
+mod bulk;
 mod cancel;
 mod console;
 mod copy;
 mod fixture;
 mod http;
+mod limits;
 mod load;
 mod login;
 mod login_tls;
