@@ -30,7 +30,10 @@ async fn a_value_of_64_mib_passes_both_ways() {
             .await;
 
         assert_eq!(tags(&answer), "12DCZ", "{mode:?}");
-        assert!(values(&answer)[0] == text, "{mode:?}: the value has changed");
+        assert!(
+            values(&answer)[0] == text,
+            "{mode:?}: the value has changed"
+        );
         assert_eq!(client.value("select 1").await, "1");
     }
 }
@@ -71,7 +74,11 @@ async fn a_pipeline_of_100_000_messages_is_answered_in_order() {
                 bytes.extend(f::bind("", "s", &[Some(&value)]));
                 bytes.extend(f::describe_portal(""));
                 bytes.extend(f::execute("", 0));
-                bytes.extend(if round % 100 == 99 { f::sync() } else { f::flush() });
+                bytes.extend(if round % 100 == 99 {
+                    f::sync()
+                } else {
+                    f::flush()
+                });
             }
             client.send(&bytes).await;
             let mut got = Vec::new();
@@ -96,10 +103,14 @@ async fn a_client_that_does_not_read_stops_its_server_and_nobody_else() {
         .await;
 
         // The server waits for the gateway, which waits for the client: nothing is heaped up.
-        wait_for("the server to be stopped", Duration::from_secs(20), async || {
-            let sql = "select count(*) from pg_stat_activity where wait_event = 'ClientWrite'";
-            gate.postgres.psql(sql).await == "1"
-        })
+        wait_for(
+            "the server to be stopped",
+            Duration::from_secs(20),
+            async || {
+                let sql = "select count(*) from pg_stat_activity where wait_event = 'ClientWrite'";
+                gate.postgres.psql(sql).await == "1"
+            },
+        )
         .await;
         let mut other = gate.client().await;
         assert_eq!(other.value("select 1").await, "1", "{mode:?}");
@@ -142,18 +153,42 @@ async fn a_server_that_does_not_read_stops_its_client() {
 #[tokio::test]
 async fn answers_of_the_gateways_own_do_not_pile_up_for_a_client_that_does_not_read() {
     let gate = Gate::start(PoolMode::Transaction, 1).await;
-    let mut client = gate.client().await;
-    client.send(&f::parse("s", "select 1")).await;
-    client.set_patience(Duration::from_secs(2));
-    // Each of them is answered without the server.
     let piece = f::close_statement("none").repeat(100_000);
-    let mut sent = 0;
+    // With answers of the server before them, which it holds back, and without.
+    for begin in [
+        f::parse("s", "select 1"),
+        [f::parse("s", "select 1"), f::flush()].concat(),
+    ] {
+        let mut client = gate.client().await;
+        client.send(&begin).await;
+        client.set_patience(Duration::from_secs(2));
+        let mut sent = 0;
 
-    while client.try_send(&piece).await.is_ok() {
-        sent += piece.len();
-        assert!(sent < 200 << 20, "the gateway answers without end");
+        while client.try_send(&piece).await.is_ok() {
+            sent += piece.len();
+            assert!(sent < 200 << 20, "the gateway answers without end");
+        }
+
+        client.reset();
+        assert_eq!(gate.client().await.value("select 1").await, "1");
     }
+}
 
-    client.reset();
-    assert_eq!(gate.client().await.value("select 1").await, "1");
+#[tokio::test]
+async fn a_batch_of_many_messages_without_flush_is_answered_at_its_sync() {
+    const MANY: usize = 60_000;
+    for mode in MODES {
+        let gate = Gate::start(mode, 1).await;
+        let mut client = patient(gate.client().await);
+        let mut batch = f::parse("s", "select 1");
+        for _ in 0..MANY {
+            batch.extend(f::close_statement("none"));
+        }
+        batch.extend(f::sync());
+
+        let answer = client.pipeline(&[batch]).await;
+
+        assert_eq!(answer.len(), 1 + MANY + 1, "{mode:?}");
+        assert!(answer[1..=MANY].iter().all(|message| message.tag == b'3'));
+    }
 }
