@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use pgmoor_gateway::handover::{self, Inheritance, Succession, Waiting};
 use pgmoor_gateway::{
-    Address, BindError, Configuration, Gateway, Hooks, Listener, Shutdown, StartError, bind,
-    bind_rest, state_dir,
+    Address, Admin, AdminError, AdminListener, BindError, Configuration, Gateway, Hooks, Listener,
+    Shutdown, StartError, bind, bind_rest, state_dir,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;
@@ -47,6 +47,7 @@ pub(crate) enum Ending {
 /// A running gateway and what it stands on.
 pub(crate) struct Serving {
     gateway: Gateway,
+    admin: Option<Admin>,
     bundles: Bundles,
     settings: Settings,
     surroundings: Surroundings,
@@ -83,6 +84,8 @@ impl Serving {
             .iter()
             .filter_map(|listener| tcp(&listener.address))
             .collect();
+        let admin = bind_admin(&settings, stand).map_err(|error| admin_refused(&error))?;
+        settings.gateway.admin = admin.as_ref().map(AdminListener::address);
         let copies = (stand != Stand::Beside).then(|| handover::copies(&listeners));
         let mut bundles = Bundles::default();
         let started = match bundles.open(&settings, &surroundings).await {
@@ -92,6 +95,15 @@ impl Serving {
         };
         match started {
             Ok(gateway) => {
+                let served = admin.map(|listener| Admin::start(&gateway, listener));
+                let admin = match served.transpose() {
+                    Ok(admin) => admin,
+                    Err(error) => {
+                        drop(gateway);
+                        bundles.stop().await;
+                        return Err(admin_refused(&error));
+                    }
+                };
                 if let Some(inheritance) = inheritance {
                     // A predecessor that is gone already has nobody left to finish.
                     let _ = inheritance.ready(&gateway);
@@ -99,6 +111,7 @@ impl Serving {
                 Ok(Self {
                     waiting: copies.and_then(|copies| offer(&settings, copies)),
                     gateway,
+                    admin,
                     bundles,
                     settings,
                     surroundings,
@@ -141,6 +154,7 @@ impl Serving {
     pub(crate) async fn leave_to(&mut self, succession: Succession) {
         // The socket in the state directory is the successor's by now.
         self.waiting = None;
+        self.admin = None;
         self.gateway.stop_accepting();
         succession.serve_cancels(&self.gateway);
         self.gateway
@@ -168,6 +182,7 @@ impl Serving {
             .gateway
             .listen
             .clone_from(&self.settings.gateway.listen);
+        settings.gateway.admin = self.settings.gateway.admin;
         self.settings = settings;
         Ok(())
     }
@@ -185,9 +200,26 @@ impl Serving {
 
     /// Stops everything at once.
     pub(crate) async fn stop_now(self) {
+        drop(self.admin);
         drop(self.gateway);
         self.bundles.stop().await;
     }
+}
+
+/// A gateway that is to be succeeded still has the address.
+fn bind_admin(settings: &Settings, stand: Stand) -> Result<Option<AdminListener>, AdminError> {
+    let bind = match stand {
+        Stand::Takeover => AdminListener::bind_beside,
+        Stand::Alone | Stand::Beside => AdminListener::bind,
+    };
+    settings.gateway.admin.map(bind).transpose()
+}
+
+fn admin_refused(error: &AdminError) -> Failure {
+    hinted(
+        Failure::new(Exit::Usage, "cannot serve the admin address").because(error),
+        error.hint(),
+    )
 }
 
 /// The sockets of the pgmoor that runs already, if they are wanted.

@@ -29,6 +29,7 @@ use hyper_util::service::TowerToHyperService;
 use pgmoor::Secret;
 use pgmoor::settings::nearest;
 use serde_json::{Value, json};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::LocalSet;
 use tracing::{debug, error, info};
@@ -45,6 +46,8 @@ use act::{Problem, VERBS, act, read};
 pub(super) const SCHEMA: &str = "1.0";
 /// A request's body is never longer, in bytes.
 const MAX_BODY: usize = 16 << 10;
+/// How many connections the kernel may hold.
+const BACKLOG: i32 = 128;
 /// Connections at once.
 const MAX_CONNECTIONS: usize = 256;
 /// How long a request's head and body may take to arrive, and an idle connection may stay.
@@ -116,11 +119,25 @@ impl AdminListener {
     ///
     /// # Errors
     ///
-    /// [`AdminError::Bind`].
+    /// [`AdminError::Bind`], also when another program has it.
     pub fn bind(address: SocketAddr) -> Result<Self, AdminError> {
+        if address.port() != 0 {
+            // Shared addresses are for a successor; nobody else is let in by accident.
+            drop(socket(address, false).map_err(|source| AdminError::Bind { address, source })?);
+        }
+        Self::bind_beside(address)
+    }
+
+    /// Binds the address that a gateway which is to be succeeded still has.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::Bind`].
+    pub fn bind_beside(address: SocketAddr) -> Result<Self, AdminError> {
         let fail = |source| AdminError::Bind { address, source };
-        let listener = TcpListener::bind(address).map_err(fail)?;
-        listener.set_nonblocking(true).map_err(fail)?;
+        let socket = socket(address, true).map_err(fail)?;
+        socket.listen(BACKLOG).map_err(fail)?;
+        let listener = TcpListener::from(socket);
         let address = listener.local_addr().map_err(fail)?;
         Ok(Self { listener, address })
     }
@@ -129,6 +146,19 @@ impl AdminListener {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+}
+
+fn socket(address: SocketAddr, shared: bool) -> io::Result<Socket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
 }
 
 /// The admin address of a running gateway. Dropped, it stops.

@@ -173,12 +173,8 @@ fn figures(out: &mut String, overview: &Overview) {
             rate(recent.transactions as f64 / seconds)
         ),
     );
-    figure(
-        "wait for a connection",
-        &quantile(&recent.wait, 0.5),
-        &waited,
-    );
-    figure("query", &quantile(&recent.query, 0.5), &took);
+    figure("wait, median", &quantile(&recent.wait, 0.5), &waited);
+    figure("query, median", &quantile(&recent.query, 0.5), &took);
     figure(
         "errors",
         &recent.errors.to_string(),
@@ -390,7 +386,8 @@ fn rate(rate: f64) -> String {
     match rate {
         0.0 => "0".to_owned(),
         rate if rate < 10.0 => format!("{rate:.1}"),
-        rate => format!("{rate:.0}"),
+        rate if rate < 10_000.0 => format!("{rate:.0}"),
+        rate => format!("{:.1}k", rate / 1e3),
     }
 }
 
