@@ -1,0 +1,231 @@
+//! What the guides and examples show: every configuration is in order, every command is one, every
+//! link leads somewhere. Reference pages are made from the code and are not looked at here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use pgmoor_testkit::{Ca, write_private};
+use tempfile::TempDir;
+
+/// A verifier of the password "geheim".
+const VERIFIER: &str = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+/// Directories that configurations name; here they are one that the test made.
+const DIRECTORIES: [&str; 3] = ["/etc/pgmoor", "/run/secrets", "/var/lib/pgmoor"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The files below the root with this ending that people wrote.
+fn files(ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for directory in ["", "docs", "docs/adr", "examples"] {
+        collect(
+            &root().join(directory),
+            ending,
+            directory == "examples",
+            &mut found,
+        );
+    }
+    found.sort();
+    found
+}
+
+fn collect(directory: &Path, ending: &str, deep: bool, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).expect("the directory is there") {
+        let path = entry.expect("is readable").path();
+        if deep && path.is_dir() {
+            collect(&path, ending, deep, found);
+        } else if path.extension().is_some_and(|own| own == ending) {
+            found.push(path);
+        }
+    }
+}
+
+/// A fenced block of a guide: where it stands and what is in it.
+struct Block {
+    place: String,
+    text: String,
+}
+
+/// The blocks of this language.
+fn blocks(path: &Path, language: &str) -> Vec<Block> {
+    let text = fs::read_to_string(path).expect("is text");
+    let mut blocks = Vec::new();
+    let mut open: Option<(bool, Block)> = None;
+    for (index, line) in text.lines().enumerate() {
+        match (&mut open, line.strip_prefix("```")) {
+            (None, Some(words)) => {
+                let block = Block {
+                    place: format!("{}:{}", path.display(), index + 1),
+                    text: String::new(),
+                };
+                open = Some((words == language, block));
+            }
+            (Some(_), Some(_)) => {
+                let wanted = open.take().filter(|(wanted, _)| *wanted);
+                blocks.extend(wanted.map(|(_, block)| block));
+            }
+            (Some((_, block)), None) => {
+                block.text.push_str(line);
+                block.text.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    assert!(open.is_none(), "{}: a block is not closed", path.display());
+    blocks
+}
+
+/// A directory with the files that configurations of the guides name.
+fn surroundings() -> TempDir {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let own = |name: &str| directory.path().join(name);
+    let authority = Ca::new("guides");
+    let certificate = authority.server();
+    let authority = fs::read(authority.root_path()).expect("the authority has a file");
+    for name in ["client-ca.crt", "server-ca.crt"] {
+        fs::write(own(name), &authority).expect("write");
+    }
+    for name in ["tls.crt", "client.crt"] {
+        fs::write(own(name), certificate.chain_pem()).expect("write");
+    }
+    for (name, text) in [
+        ("tls.key", certificate.key_pem()),
+        ("client.key", certificate.key_pem()),
+        ("app.password", "geheim\n"),
+        ("server.password", "geheim\n"),
+        ("passfile", "*:*:*:*:geheim\n"),
+        ("userlist.txt", "\"app\" \"geheim\"\n"),
+    ] {
+        write_private(&own(name), text);
+    }
+    directory
+}
+
+/// The names in `${NAME}`; those with a default need no value.
+fn variables(yaml: &str) -> Vec<(String, String)> {
+    yaml.split("${")
+        .skip(1)
+        .filter_map(|rest| rest.split_once('}'))
+        .map(|(name, _)| {
+            let value = if name.ends_with("VERIFIER") {
+                VERIFIER
+            } else {
+                "geheim"
+            };
+            (name.to_owned(), value.to_owned())
+        })
+        .collect()
+}
+
+/// What `config check` says against a configuration, if anything.
+fn refusal(yaml: &str) -> Option<String> {
+    let directory = surroundings();
+    let here = directory.path().display().to_string();
+    let placed = DIRECTORIES
+        .iter()
+        .fold(yaml.to_owned(), |text, known| text.replace(known, &here));
+    fs::write(directory.path().join("pgmoor.yaml"), placed).expect("write");
+    let output = Command::cargo_bin("pgmoor")
+        .expect("is built")
+        .env_clear()
+        .envs(variables(yaml))
+        .current_dir(directory.path())
+        .args(["config", "check"])
+        .output()
+        .expect("runs");
+    (!output.status.success()).then(|| String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn every_configuration_in_the_guides_is_in_order() {
+    let mut problems = Vec::new();
+    let mut count = 0;
+    for page in files("md") {
+        for block in blocks(&page, "yaml") {
+            count += 1;
+            problems.extend(refusal(&block.text).map(|why| format!("{}\n{why}", block.place)));
+        }
+    }
+
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    assert!(count > 0, "the guides have configurations");
+}
+
+#[test]
+fn every_example_is_in_order() {
+    let mut count = 0;
+    for path in files("yaml") {
+        count += 1;
+        let yaml = fs::read_to_string(&path).expect("is text");
+
+        assert_eq!(refusal(&yaml), None, "{}", path.display());
+    }
+    assert!(count >= 4, "{count} examples");
+}
+
+#[test]
+fn a_configuration_that_is_not_in_order_is_found() {
+    let why = refusal("databases: { app: { pool: { sise: 3 } } }\n").expect("is refused");
+
+    assert!(why.contains("did you mean \"size\"?"), "{why}");
+}
+
+#[test]
+fn every_command_line_in_the_guides_is_understood() {
+    let mut problems = Vec::new();
+    for page in files("md") {
+        for block in blocks(&page, "console") {
+            for line in block.text.lines() {
+                let Some(words) = line.strip_prefix("$ pgmoor ") else {
+                    continue;
+                };
+                let output = Command::cargo_bin("pgmoor")
+                    .expect("is built")
+                    .args(understood(words))
+                    .output()
+                    .expect("runs");
+                if !output.status.success() {
+                    problems.push(format!("{}: {line}", block.place));
+                }
+            }
+        }
+    }
+
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// The line's command and options up to what is somebody else's, with `--help` at the end.
+fn understood(line: &str) -> Vec<&str> {
+    let own = line.split(" -- ").next().unwrap_or(line);
+    let own = own.split(['|', '>', '&', '\'', '#']).next().unwrap_or(own);
+    let mut words: Vec<&str> = own.split_whitespace().collect();
+    if let Some(psql) = words.iter().position(|word| *word == "psql") {
+        words.truncate(psql + 1);
+    }
+    words.push("--help");
+    words
+}
+
+#[test]
+fn every_link_in_the_guides_leads_to_a_file() {
+    let mut problems = Vec::new();
+    for page in files("md") {
+        let text = fs::read_to_string(&page).expect("is text");
+        let targets = text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split_once(')'));
+        for (target, _) in targets.filter(|(target, _)| !target.contains("://")) {
+            let file = target.split('#').next().unwrap_or(target);
+            let base = page.parent().expect("a page is in a directory");
+            if !file.is_empty() && !base.join(file).exists() {
+                problems.push(format!("{}: {target}", page.display()));
+            }
+        }
+    }
+
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
