@@ -611,6 +611,11 @@ impl Relay {
                 {
                     PinReason::Setting
                 }
+                Effect::Unseen => {
+                    // The session goes on, but nobody else gets what may be left there.
+                    server.dirty = true;
+                    continue;
+                }
                 _ => continue,
             };
             if self.session_state == SessionState::Refuse {

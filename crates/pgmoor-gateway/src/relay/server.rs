@@ -8,7 +8,7 @@ use pgmoor_wire::tag;
 use super::expected::{Expected, Kind, Note};
 use super::{Broken, Relay, Rest, ServerState, Sink};
 use crate::settings::PoolMode;
-use crate::sql::{Effects, PinReason};
+use crate::sql::{Effect, Effects, PinReason};
 
 /// Messages that are looked at whole: far more than any server sends.
 const MAX_LOOKED_AT: usize = 64 << 10;
@@ -356,7 +356,8 @@ impl Relay {
         if !self.failed {
             self.succeeded(server, effects);
         }
-        if !effects.single && !effects.list.is_empty() && (self.failed || self.rolled_back) {
+        let may_stay = effects.list.iter().any(|e| *e != Effect::Unseen);
+        if !effects.single && may_stay && (self.failed || self.rolled_back) {
             // One of several statements failed or ended the transaction: which effects stayed
             // only the server knows.
             self.pin(server, PinReason::Setting);

@@ -22,6 +22,8 @@ pub(crate) enum Effect {
     Deallocate { name: String },
     /// State that lives in the server's process and cannot be carried to another one.
     Pin(PinReason),
+    /// `DO` or `CALL`: whatever the code inside leaves behind is not seen here.
+    Unseen,
 }
 
 /// Why a session cannot change its server connection any more.
@@ -126,7 +128,7 @@ fn statement(lexer: &mut Lexer<'_>, found: &mut Vec<Effect>) {
 }
 
 /// The first words of statements that may leave something behind.
-const KEYWORDS: [&str; 9] = [
+const KEYWORDS: [&str; 11] = [
     "set",
     "reset",
     "load",
@@ -136,6 +138,8 @@ const KEYWORDS: [&str; 9] = [
     "deallocate",
     "declare",
     "discard",
+    "do",
+    "call",
 ];
 
 fn is(word: &[u8], keyword: &str) -> bool {
@@ -149,6 +153,7 @@ fn leading(keyword: &str, lexer: &mut Lexer<'_>, found: &mut Vec<Effect>) {
         "reset" => reset(lexer, found),
         "deallocate" => deallocate(lexer, found),
         "load" => found.push(Effect::Pin(PinReason::Load)),
+        "do" | "call" => found.push(Effect::Unseen),
         "listen" => found.push(Effect::Pin(PinReason::Listen)),
         "prepare" if !lexer.take_word("transaction") => found.push(Effect::Pin(PinReason::Prepare)),
         "discard" if lexer.take_word("all") => found.push(Effect::DiscardAll),
@@ -194,6 +199,8 @@ fn rest(lexer: &mut Lexer<'_>, found: &mut Vec<Effect>) {
                     found.push(Effect::Pin(PinReason::TemporaryTable));
                 }
             }
+            // A name in the schema of temporary things, wherever it stands.
+            7 if is(word, "pg_temp") => found.push(Effect::Pin(PinReason::TemporaryTable)),
             10 if is(word, "set_config") && lexer.peek() == Some(Token::Symbol(b'(')) => {
                 set_config(lexer, found);
             }
