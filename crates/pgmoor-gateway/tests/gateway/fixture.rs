@@ -11,7 +11,7 @@ use pgmoor::credential::NoCredential;
 use pgmoor::endpoint;
 use pgmoor_gateway::settings::{DatabaseSettings, GatewaySettings, PoolMode, PoolSettings};
 use pgmoor_gateway::{Address, Configuration, Endpoint, Gateway, bind};
-use pgmoor_testkit::{Message, Postgres, RawClient, wait_for_value};
+use pgmoor_testkit::{Message, Postgres, RawClient, wait_for, wait_for_value};
 use tempfile::TempDir;
 
 /// The gateway under test and the PostgreSQL behind it. Clients log in as `app`, to the database
@@ -170,6 +170,21 @@ impl Gate {
         wait_for_value("server connections", limit, count, async || {
             let sql = "select count(*) from pg_stat_activity where usename = 'app'";
             self.postgres.psql(sql).await.parse().expect("a number")
+        })
+        .await;
+    }
+
+    /// Waits until the server has no more than so many connections as `app`.
+    pub(crate) async fn wait_for_server_connections_at_most(&self, count: u32) {
+        let limit = std::time::Duration::from_secs(10);
+        wait_for("server connections to end", limit, async || {
+            let sql = "select count(*) from pg_stat_activity where usename = 'app'";
+            self.postgres
+                .psql(sql)
+                .await
+                .parse::<u32>()
+                .expect("a number")
+                <= count
         })
         .await;
     }

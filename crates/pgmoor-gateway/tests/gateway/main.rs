@@ -15,5 +15,7 @@ mod passthrough;
 mod server_death;
 mod server_trouble;
 mod session_state;
+mod special;
 mod statements;
+mod torture;
 mod traffic;

@@ -455,3 +455,52 @@ async fn nothing_of_a_client_is_left_for_the_next_one() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_code_inside_a_statement_leaves_behind_is_gone_for_the_next_client() {
+    for sql in [
+        "do $$ begin perform set_config('work_mem', '11MB', false); end $$",
+        "do $$ begin perform pg_advisory_lock(7); end $$",
+        "do $$ begin create temp table mine (a int); end $$",
+        "call meddle()",
+        "create table pg_temp.mine (a int)",
+    ] {
+        for extended in [false, true] {
+            let gate = Gate::start(PoolMode::Transaction, 1).await;
+            let mut client = gate.client().await;
+            client
+                .query(
+                    "create procedure meddle() language plpgsql as \
+                     $$ begin perform set_config('work_mem', '11MB', false); end $$",
+                )
+                .await;
+            let answer = if extended {
+                let run = [
+                    f::parse("", sql),
+                    f::bind("", "", &[]),
+                    f::execute("", 0),
+                    f::sync(),
+                ];
+                client.pipeline(&run).await
+            } else {
+                client.query(sql).await
+            };
+            assert!(answer.iter().all(|m| m.tag != b'E'), "{sql}: {answer:?}");
+            if sql.contains("pg_temp") {
+                client.terminate().await;
+            }
+
+            let mut next = gate.client().await;
+            for (look, wanted) in [
+                ("show work_mem", "4MB"),
+                (
+                    "select count(*) from pg_locks where locktype = 'advisory'",
+                    "0",
+                ),
+                ("select count(*) from pg_class where relname = 'mine'", "0"),
+            ] {
+                assert_eq!(next.value(look).await, wanted, "{sql}");
+            }
+        }
+    }
+}
