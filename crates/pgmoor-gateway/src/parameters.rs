@@ -184,6 +184,17 @@ enum Change {
         name: Box<str>,
     },
     ResetAll,
+    /// The client set one that the server reports.
+    SetReported {
+        name: Box<str>,
+    },
+}
+
+impl Change {
+    /// A rollback takes it back, and nobody says so.
+    fn is_uncertain(&self) -> bool {
+        !matches!(self, Self::Reported { .. } | Self::SetReported { .. })
+    }
 }
 
 /// What a client's session has set, and what is not yet certain to stay.
@@ -192,6 +203,8 @@ pub(crate) struct SessionParameters {
     startup: Parameters,
     current: Parameters,
     pending: Vec<Change>,
+    /// How many of them are from before the last ReadyForQuery.
+    known: usize,
 }
 
 impl SessionParameters {
@@ -200,6 +213,7 @@ impl SessionParameters {
             current: startup.clone(),
             startup,
             pending: Vec::new(),
+            known: 0,
         }
     }
 
@@ -224,6 +238,11 @@ impl SessionParameters {
                 name: name.as_str().into(),
                 value: value.as_str().into(),
             }),
+            Effect::Set { name, .. } | Effect::SetConfig { name: Some(name) } => {
+                self.pending.push(Change::SetReported {
+                    name: name.as_str().into(),
+                });
+            }
             Effect::Reset { name } => self.pending.push(Change::Reset {
                 name: name.as_str().into(),
             }),
@@ -234,45 +253,79 @@ impl SessionParameters {
 
     /// Something that a rollback would take back is waiting for the end of the transaction.
     pub(crate) fn has_uncertain(&self) -> bool {
+        self.pending.iter().any(Change::is_uncertain)
+    }
+
+    /// The same, of what came since the last ReadyForQuery.
+    pub(crate) fn has_new_uncertain(&self) -> bool {
         self.pending
             .iter()
-            .any(|change| !matches!(change, Change::Reported { .. }))
+            .skip(self.known)
+            .any(Change::is_uncertain)
+    }
+
+    /// ReadyForQuery came.
+    pub(crate) fn cycle_ended(&mut self) {
+        self.known = self.pending.len();
     }
 
     /// The client discarded its session: it is as it was when it began.
     pub(crate) fn discard(&mut self) {
         self.pending.clear();
+        self.known = 0;
         self.current = self.startup.clone();
     }
 
-    /// The transaction ended; `applied` is what the server connection has.
-    pub(crate) fn transaction_ended(&mut self, committed: bool, applied: &mut Parameters) {
-        for change in self.pending.drain(..) {
+    /// The transaction ended; `applied` is what the server connection has, `reported` gives what it
+    /// last reported.
+    pub(crate) fn transaction_ended<'a>(
+        &mut self,
+        committed: bool,
+        applied: &mut Parameters,
+        reported: impl Fn(&str) -> Option<&'a str>,
+    ) {
+        let pending = std::mem::take(&mut self.pending);
+        self.known = 0;
+        // In the order of the client's commands. Reports come in an order of their own: before the
+        // effects of a simple query, behind those of the extended protocol.
+        for change in pending.iter().filter(|_| committed) {
             match change {
-                Change::Reported { name, value } => {
-                    let value = Value::Literal(value);
-                    applied.set(&name, value.clone());
-                    self.current.set(&name, value);
-                }
-                _ if !committed => {}
                 Change::Set { name, value } => {
-                    let value = Value::Written(value);
-                    applied.set(&name, value.clone());
-                    self.current.set(&name, value);
+                    let value = Value::Written(value.clone());
+                    applied.set(name, value.clone());
+                    self.current.set(name, value);
                 }
                 // The server goes back to its own default; the client, to what it asked for at
-                // startup. The next check-out makes up the difference.
+                // startup. What comes next makes up the difference.
                 Change::Reset { name } => {
-                    applied.remove(&name);
-                    match self.startup.get(&name) {
-                        Some(value) => self.current.set(&name, value.clone()),
-                        None => self.current.remove(&name),
+                    applied.remove(name);
+                    match self.startup.get(name) {
+                        Some(value) => self.current.set(name, value.clone()),
+                        None => self.current.remove(name),
                     }
                 }
                 Change::ResetAll => {
                     *applied = Parameters::default();
                     self.current = self.startup.clone();
                 }
+                // Perhaps to what it was: then nothing is reported.
+                Change::SetReported { name } => {
+                    if let Some(value) = reported(name) {
+                        let value = Value::Literal(value.into());
+                        applied.set(name, value.clone());
+                        self.current.set(name, value);
+                    }
+                }
+                Change::Reported { .. } => {}
+            }
+        }
+        for change in &pending {
+            if let Change::Reported { name, value } = change {
+                let value = Value::Literal(value.clone());
+                if !committed || !was_reset(&pending, name) {
+                    self.current.set(name, value.clone());
+                }
+                applied.set(name, value);
             }
         }
         if *applied == self.current {
@@ -280,6 +333,20 @@ impl SessionParameters {
             *applied = self.current.clone();
         }
     }
+}
+
+/// Whether the last that the client did to it was a reset.
+fn was_reset(changes: &[Change], wanted: &str) -> bool {
+    let mut was_reset = false;
+    for change in changes {
+        match change {
+            Change::ResetAll => was_reset = true,
+            Change::Reset { name } if **name == *wanted => was_reset = true,
+            Change::SetReported { name } if **name == *wanted => was_reset = false,
+            _ => {}
+        }
+    }
+    was_reset
 }
 
 /// Reads the `options` of a startup message: `-c name=value`, `-cname=value`, `--name=value`.
@@ -383,7 +450,7 @@ mod tests {
 
         session.succeeded(&set("work_mem", "1"), nothing_reported);
         assert!(session.has_uncertain());
-        session.transaction_ended(false, &mut applied);
+        session.transaction_ended(false, &mut applied, |_| None);
 
         assert!(session.current().is_empty());
         assert!(applied.is_empty());
@@ -396,7 +463,7 @@ mod tests {
 
         session.reported("TimeZone", "UTC");
         session.reported("in_hot_standby", "on");
-        session.transaction_ended(false, &mut applied);
+        session.transaction_ended(false, &mut applied, |_| None);
 
         assert_eq!(session.current().get("timezone"), Some(&literal("UTC")));
         assert_eq!(session.current().get("in_hot_standby"), None);
@@ -409,12 +476,12 @@ mod tests {
         let mut applied = startup.clone();
 
         session.succeeded(&set("lock_timeout", "'1s'"), nothing_reported);
-        session.transaction_ended(true, &mut applied);
+        session.transaction_ended(true, &mut applied, |_| None);
         let reset = Effect::Reset {
             name: "lock_timeout".into(),
         };
         session.succeeded(&reset, nothing_reported);
-        session.transaction_ended(true, &mut applied);
+        session.transaction_ended(true, &mut applied, |_| None);
 
         assert_eq!(session.current(), &startup);
         assert!(applied.is_empty());

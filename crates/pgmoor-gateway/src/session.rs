@@ -317,12 +317,19 @@ impl Session {
             }
         }
         // Answers of our own must not pile up for a client that does not read them.
-        if to_server && self.outbox.len() < MAX_AHEAD && !self.relay.is_overloaded() {
+        let waits = self.relay.is_waiting();
+        let is_full = self.outbox.len() >= MAX_AHEAD || waits && self.inbox.len() >= MAX_AHEAD;
+        if to_server && !is_full && !self.relay.is_overloaded() {
             match read(&mut self.stream, cx, &mut input) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(0)) => return Step::Over(End::ClientGone(None)),
                 Poll::Ready(Ok(count)) => {
                     self.heard(count);
+                    if waits {
+                        // Taken when the answers came that its meaning depends on.
+                        self.inbox.extend_from_slice(&input[..count]);
+                        return Step::Again;
+                    }
                     if self.inbox.is_empty() {
                         return self.to_server(&input[..count]);
                     }
@@ -432,6 +439,10 @@ impl Session {
             .set(server.about.state.status != TransactionStatus::Idle);
         if !self.relay.is_owed_answers() {
             self.answered();
+        }
+        if self.relay.resumes() {
+            let ahead = std::mem::take(&mut self.inbox);
+            return self.to_server(&ahead);
         }
         self.release_if_done();
         Step::Again

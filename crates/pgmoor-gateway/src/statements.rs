@@ -5,11 +5,12 @@
 //! connection that does not have it yet.
 
 use std::borrow::Borrow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::parameters::{Parameters, Value};
 use crate::sql::{Effects, effects};
 
 /// The names that this gateway gives begin so; a client's own names never reach a server.
@@ -69,14 +70,38 @@ impl PartialEq for ByDefinition {
 }
 impl Eq for ByDefinition {}
 
-/// All named statements that clients of one pool hold.
+/// Parameters on which it depends what a text means when it is parsed. A text with
+/// `'01/02/2026'::date` in it is another statement for a session with another `DateStyle`.
+/// (`search_path` is not here: the server looks at it again whenever a statement runs.)
+const MEANING: [&str; 10] = [
+    "array_nulls",
+    "backslash_quote",
+    "client_encoding",
+    "datestyle",
+    "default_text_search_config",
+    "intervalstyle",
+    "lc_monetary",
+    "standard_conforming_strings",
+    "timezone",
+    "xmloption",
+];
+
+/// All named statements that clients of one pool hold, by what their texts may mean.
 #[derive(Debug, Default)]
-pub(crate) struct Registry(HashSet<ByDefinition>);
+pub(crate) struct Registry(HashMap<Vec<Option<Value>>, HashSet<ByDefinition>>);
 
 impl Registry {
-    /// The shared statement of this definition.
-    pub(crate) fn intern(&mut self, definition: &[u8]) -> Rc<Statement> {
-        if let Some(known) = self.0.get(definition) {
+    /// The shared statement of this definition, for a session with these parameters.
+    pub(crate) fn intern(&mut self, definition: &[u8], parameters: &Parameters) -> Rc<Statement> {
+        let meaning = match parameters.is_empty() {
+            true => Vec::new(),
+            false => MEANING
+                .iter()
+                .map(|name| parameters.get(name).cloned())
+                .collect(),
+        };
+        let alike = self.0.entry(meaning).or_default();
+        if let Some(known) = alike.get(definition) {
             return known.0.clone();
         }
         let id = next_id();
@@ -87,20 +112,23 @@ impl Registry {
             definition: definition.into(),
             effects: effects(text),
         });
-        self.0.insert(ByDefinition(statement.clone()));
+        alike.insert(ByDefinition(statement.clone()));
         statement
     }
 
     /// Forgets what no client holds any more.
     pub(crate) fn sweep(&mut self) {
-        self.0.retain(|entry| Rc::strong_count(&entry.0) > 1);
+        for alike in self.0.values_mut() {
+            alike.retain(|entry| Rc::strong_count(&entry.0) > 1);
+        }
+        self.0.retain(|_, alike| !alike.is_empty());
         if self.0.is_empty() {
             self.0.shrink_to_fit();
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.0.values().map(HashSet::len).sum()
     }
 }
 
@@ -112,20 +140,34 @@ mod tests {
     fn equal_definitions_share_a_name_and_types_tell_them_apart() {
         let mut registry = Registry::default();
 
-        let a = registry.intern(b"select $1\0\0\0");
-        let b = registry.intern(b"select $1\0\0\0");
-        let c = registry.intern(b"select $1\0\0\x01\0\0\0\x17");
+        let a = registry.intern(b"select $1\0\0\0", &Parameters::default());
+        let b = registry.intern(b"select $1\0\0\0", &Parameters::default());
+        let c = registry.intern(b"select $1\0\0\x01\0\0\0\x17", &Parameters::default());
 
         assert_eq!(a.id, b.id);
         assert_ne!(a.name, c.name);
     }
 
     #[test]
+    fn a_text_means_something_else_to_a_session_with_another_date_style() {
+        let mut registry = Registry::default();
+        let german = Parameters::from_startup([("DateStyle", "German"), ("application_name", "a")]);
+        let other = Parameters::from_startup([("DateStyle", "German"), ("application_name", "b")]);
+
+        let plain = registry.intern(b"select '01/02/2026'::date\0\0\0", &Parameters::default());
+        let a = registry.intern(b"select '01/02/2026'::date\0\0\0", &german);
+        let b = registry.intern(b"select '01/02/2026'::date\0\0\0", &other);
+
+        assert_ne!(plain.id, a.id);
+        assert_eq!(a.id, b.id);
+    }
+
+    #[test]
     fn a_statement_that_nobody_holds_is_forgotten() {
         let mut registry = Registry::default();
 
-        let held = registry.intern(b"a\0\0\0");
-        registry.intern(b"b\0\0\0");
+        let held = registry.intern(b"a\0\0\0", &Parameters::default());
+        registry.intern(b"b\0\0\0", &Parameters::default());
         registry.sweep();
 
         assert_eq!(registry.len(), 1);

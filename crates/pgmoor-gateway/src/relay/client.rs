@@ -1,35 +1,31 @@
 //! Client to server: what a client's messages become.
 
-use std::rc::Rc;
-
-use pgmoor_wire::backend::{self, ErrorFields, TransactionStatus};
+use pgmoor_wire::backend::{ErrorFields, TransactionStatus};
 use pgmoor_wire::frame::{self, Header};
 use pgmoor_wire::sqlstate::{self, SqlState};
 use pgmoor_wire::{frontend, tag};
 
-use super::expected::{Kind, Note};
+use super::expected::{Kind, Note, Refusal};
 use super::{Flow, Relay, Rest, ServerState, Sink, Violation};
 use crate::settings::{PoolMode, SessionState};
 use crate::sql::{Effect, Effects, LOOKED_AT, PinReason, effects};
-use crate::statements::{NAME_PREFIX, NO_STATEMENT, Registry, Statement};
+use crate::statements::{NO_STATEMENT, Registry};
 
 /// A Parse is kept whole, so that it can be sent again elsewhere: its length in bytes.
 const MAX_PARSE: usize = 16 << 20;
 /// Names of portals and statements with their message.
-const MAX_NAMES: usize = 16 << 10;
-/// Named statements that one client may hold.
-const MAX_STATEMENTS: usize = 10_000;
-/// Never prepared by anybody: made and deallocated in one go to give the right answer.
-const GONE: &[u8] = b"pgmoor_gone";
+pub(super) const MAX_NAMES: usize = 16 << 10;
 /// Text that every server refuses, sent in place of what the gateway refuses.
-const REFUSED: &[u8] = b"-- refused by pgmoor\n!";
+pub(super) const REFUSED: &[u8] = b"-- refused by pgmoor\n!";
 
 /// What becomes of a message.
-enum Act {
+pub(super) enum Act {
     Forward,
     /// Pass on from this byte of the message on; what stands before is written already.
     ForwardFrom(usize),
     Drop,
+    /// What it means depends on answers that are still owed: to be shown again when they came.
+    Wait,
     Terminate,
 }
 
@@ -92,6 +88,10 @@ impl Relay {
                     true
                 }
                 Act::Drop => false,
+                Act::Wait => {
+                    self.wait(side);
+                    return Ok((at, Flow::More));
+                }
                 Act::Terminate => return Ok((end, Flow::Terminated)),
             };
             self.client_rest = Rest {
@@ -137,14 +137,30 @@ impl Relay {
             return Ok(Act::Drop);
         }
         let pooled = self.mode == PoolMode::Transaction;
-        if self.copy_in
-            && matches!(
-                header.tag,
-                tag::QUERY | tag::PARSE | tag::BIND | tag::EXECUTE
-            )
+        let asks = !matches!(
+            header.tag,
+            tag::SYNC
+                | tag::FLUSH
+                | tag::TERMINATE
+                | tag::COPY_DATA
+                | tag::COPY_DONE
+                | tag::COPY_FAIL
+        );
+        if self.copy_in && asks {
+            // The server would end the connection, as it cannot tell where the next message begins.
+            return Err(Violation::DuringCopy(header.tag));
+        }
+        if asks && self.can_wait() && self.expected.has_barrier() {
+            return Ok(Act::Wait);
+        }
+        if asks
+            && self.drifted
+            && self.is_quiet(side.server)
+            && !self.unsynced
+            && side.server.status == TransactionStatus::Idle
         {
-            // The server takes it for a broken COPY and answers only that.
-            self.lose_count(side.server);
+            // What the client reset is now as the server has it, not as the client began.
+            self.attach(side.server, side.to_server.insert())?;
         }
         match header.tag {
             tag::QUERY if pooled => return self.query(header, body, side),
@@ -152,7 +168,7 @@ impl Relay {
             tag::BIND if pooled => return self.bind(header, body, side),
             tag::DESCRIBE if pooled => return self.describe(body, side),
             tag::CLOSE if pooled => return self.close(body, side),
-            tag::EXECUTE if pooled => return self.execute(body),
+            tag::EXECUTE if pooled => return self.execute(body, side),
             tag::QUERY => {
                 self.unsynced = false;
                 self.expected.push(Kind::Query);
@@ -162,12 +178,18 @@ impl Relay {
             tag::DESCRIBE => self.extended(Kind::Describe),
             tag::CLOSE => self.extended(Kind::Close),
             tag::EXECUTE => self.extended(Kind::Execute),
-            tag::FUNCTION_CALL => self.expected.push(Kind::Function),
-            tag::SYNC => self.sync(),
+            tag::FUNCTION_CALL => {
+                self.unsynced = false;
+                self.expected.push(Kind::Function);
+            }
+            tag::SYNC => return self.sync(side),
             tag::COPY_DONE | tag::COPY_FAIL => {
-                if !self.copy_in && self.expected.has_sync() {
+                if !self.copy_in && !self.expected.is_empty() {
                     // Sent ahead of the answer: whether a Sync was swallowed cannot be told.
-                    self.lose_count(side.server);
+                    if self.expected.has_sync() {
+                        self.lose_count(side.server);
+                    }
+                    self.ended_ahead = true;
                 }
                 self.copy_in = false;
             }
@@ -178,18 +200,30 @@ impl Relay {
         Ok(Act::Forward)
     }
 
-    fn extended(&mut self, kind: Kind) {
+    pub(super) fn extended(&mut self, kind: Kind) {
         self.unsynced = true;
         self.expected.push(kind);
     }
 
-    fn sync(&mut self) {
-        // During COPY FROM STDIN the server ignores it.
-        if !self.copy_in {
-            self.expected.push(Kind::Sync);
-            self.unsynced = false;
-            self.skip_to_sync = false;
+    fn sync(&mut self, side: &mut ClientSide<'_, '_, '_>) -> Result<Act, Violation> {
+        if self.copy_in {
+            // The server ignores it.
+            self.swallowed_syncs = true;
+            return Ok(Act::Forward);
         }
+        self.unsynced = false;
+        self.skip_to_sync = false;
+        self.expected.push(Kind::Sync);
+        if !self.swallowed_syncs || self.lost_count {
+            return Ok(Act::Forward);
+        }
+        // Should the COPY fail, the answer to this tells when all answers to Syncs have come.
+        let out = side.to_server.insert();
+        frontend::write_sync(out);
+        encoded(frontend::write_close(out, b'S', NO_STATEMENT))?;
+        frontend::write_flush(out);
+        self.expected.push(Kind::OwnClose);
+        Ok(Act::Drop)
     }
 
     fn query(
@@ -199,410 +233,90 @@ impl Relay {
         side: &mut ClientSide<'_, '_, '_>,
     ) -> Result<Act, Violation> {
         let text = body.strip_suffix(&[0]).unwrap_or(body);
-        let effects = effects(text);
-        self.unsynced = false;
-        self.unnamed = None;
-        side.server.unnamed = None;
-        if header.len > LOOKED_AT {
+        let mut effects = effects(text);
+        let is_whole = header.len <= LOOKED_AT;
+        if !is_whole {
             side.server.dirty = true;
+            effects.single = false;
         }
         if effects.list.is_empty() {
-            self.expected.push(Kind::Query);
+            self.queried(None, side.server);
             return Ok(Act::Forward);
         }
-        if let (true, [Effect::Deallocate { name }]) = (effects.single, &*effects.list)
-            && side.server.status != TransactionStatus::Failed
-            && self.forget(name.as_bytes())
-        {
-            let mut local = Vec::new();
-            encoded(backend::write_command_complete(&mut local, "DEALLOCATE"))?;
-            if self.expected.is_empty() {
-                backend::write_ready(&mut local, side.server.status);
-                side.to_client.append(&mut local);
-            } else {
-                let note = Note {
-                    local,
-                    ready: true,
-                    ..Note::default()
-                };
-                self.expected.push_with(Kind::Local, note);
+        if !is_whole {
+            // A value may go on where nobody looked.
+            effects.list.push(Effect::Pin(PinReason::Setting));
+        }
+        if let (true, [Effect::Deallocate { name }]) = (effects.single, &*effects.list) {
+            if self.is_name_open(name.as_bytes()) {
+                return Ok(Act::Wait);
             }
-            return Ok(Act::Drop);
+            if self.knows(name.as_bytes()) {
+                return self.deallocate(effects, side);
+            }
         }
         if let Some(refusal) = self.judge(&effects, side.server) {
             encoded(frontend::write_query(
                 side.to_server.insert(),
                 &String::from_utf8_lossy(REFUSED),
             ))?;
-            self.expected.push_with(Kind::Query, refused(refusal));
+            let refusal = Refusal {
+                of: None,
+                error: refusal,
+            };
+            let note = Note {
+                refusal: Some(refusal),
+                ..Note::default()
+            };
+            self.queried(Some(Box::new(note)), side.server);
             return Ok(Act::Drop);
         }
         let note = Note {
             effects,
             ..Note::default()
         };
-        self.expected.push_with(Kind::Query, note);
+        self.queried(Some(Box::new(note)), side.server);
         Ok(Act::Forward)
     }
 
-    fn parse(&mut self, body: &[u8], side: &mut ClientSide<'_, '_, '_>) -> Result<Act, Violation> {
-        let parse = frontend::Parse::decode(body).map_err(malformed)?;
-        let definition = &body[parse.name.len() + 1..];
-        self.unsynced = true;
-        if parse.name.is_empty() {
-            return self.parse_unnamed(parse.query, definition, side);
-        }
-        let known = self.statements.as_ref();
-        let name = String::from_utf8_lossy(parse.name);
-        if known.is_some_and(|known| known.contains_key(parse.name)) {
-            let text = format!("prepared statement \"{name}\" already exists");
-            return self.refuse_parse(
-                b"",
-                error(sqlstate::DUPLICATE_PREPARED_STATEMENT, &text, ""),
-                side,
-            );
-        }
-        if known.is_some_and(|known| known.len() >= MAX_STATEMENTS) {
-            let text = format!("more than {MAX_STATEMENTS} prepared statements in one session");
-            let hint = "close statements that are not needed any more, or set the driver's statement cache lower";
-            return self.refuse_parse(
-                b"",
-                error(sqlstate::PROGRAM_LIMIT_EXCEEDED, &text, hint),
-                side,
-            );
-        }
-        let statement = side.registry.intern(definition);
-        if self.session_state == SessionState::Refuse
-            && let Some(refusal) = self.judge(&statement.effects, side.server)
-        {
-            return self.refuse_parse(b"", refusal, side);
-        }
-        self.statements
-            .get_or_insert_default()
-            .insert(parse.name.into(), statement.clone());
-        self.tally.client_parses += 1;
-        let defines = Some((parse.name.into(), statement.id));
-        if side.server.prepared.get(&statement.id).is_some() {
-            let mut answer = Vec::new();
-            backend::write_parse_complete(&mut answer);
-            self.answer_defining(answer, defines, side);
-        } else {
-            self.make_room(side)?;
-            self.send_parse(&statement, side)?;
-            let note = Note {
-                defines,
-                prepares: Some(statement.id),
-                ..Note::default()
-            };
-            self.expected.push_with(Kind::Parse, note);
-        }
-        Ok(Act::Drop)
-    }
-
-    fn parse_unnamed(
-        &mut self,
-        query: &[u8],
-        definition: &[u8],
-        side: &mut ClientSide<'_, '_, '_>,
-    ) -> Result<Act, Violation> {
-        let effects = effects(query);
-        if let (true, [Effect::Deallocate { name }]) = (effects.single, &*effects.list)
-            && self.forget(name.as_bytes())
-        {
-            return self.parse_deallocate(side);
-        }
-        if self.session_state == SessionState::Refuse
-            && let Some(refusal) = self.judge(&effects, side.server)
-        {
-            return self.refuse_parse(b"", refusal, side);
-        }
-        let statement = Rc::new(Statement::unnamed(definition, effects));
-        side.server.unnamed = Some(statement.id);
-        self.unnamed = Some(statement);
-        self.expected.push(Kind::Parse);
-        Ok(Act::Forward)
+    /// A simple query goes to the server: it ends what was not synced, and drops the unnamed
+    /// statement.
+    fn queried(&mut self, note: Option<Box<Note>>, server: &mut ServerState) {
+        self.unsynced = false;
+        self.push_unnamed(Kind::Query, None, note, server);
     }
 
     /// `DEALLOCATE` of a statement that the server knows by another name, or not at all: it
     /// deallocates one that is made for that, so that all answers are the server's own.
-    fn parse_deallocate(&mut self, side: &mut ClientSide<'_, '_, '_>) -> Result<Act, Violation> {
-        let text = [b"DEALLOCATE ", GONE, b"\0\0\0"].concat();
-        let out = side.to_server.insert();
-        encoded(frontend::write_parse(out, GONE, b"", b"\0\0"))?;
-        encoded(frontend::write_parse(
-            out,
-            b"",
-            &text[..text.len() - 3],
-            b"\0\0",
-        ))?;
-        self.expected.push(Kind::OwnParse);
-        self.expected.push(Kind::Parse);
-        let statement = Rc::new(Statement::unnamed(&text, Effects::default()));
-        side.server.unnamed = Some(statement.id);
-        self.unnamed = Some(statement);
-        Ok(Act::Drop)
-    }
-
-    fn refuse_parse(
+    fn deallocate(
         &mut self,
-        name: &[u8],
-        refusal: Vec<u8>,
+        effects: Effects,
         side: &mut ClientSide<'_, '_, '_>,
     ) -> Result<Act, Violation> {
-        encoded(frontend::write_parse(
+        self.prepare_gone(side)?;
+        encoded(frontend::write_query(
             side.to_server.insert(),
-            name,
-            REFUSED,
-            b"\0\0",
+            "DEALLOCATE pgmoor_gone",
         ))?;
-        side.server.unnamed = None;
-        self.unnamed = None;
-        self.expected.push_with(Kind::Parse, refused(refusal));
-        Ok(Act::Drop)
-    }
-
-    fn bind(
-        &mut self,
-        header: Header,
-        body: &[u8],
-        side: &mut ClientSide<'_, '_, '_>,
-    ) -> Result<Act, Violation> {
-        let incomplete = || Violation::TooLong {
-            tag: header.tag,
-            length: header.len,
-            limit: MAX_NAMES,
+        let note = Note {
+            effects,
+            ..Note::default()
         };
-        let bind = frontend::Bind::decode(body).map_err(|error| {
-            if body.len() + frame::HEADER < header.len {
-                incomplete()
-            } else {
-                malformed(error)
-            }
-        })?;
-        self.unsynced = true;
-        let (name, statement) = self.resolve(bind.statement, side)?;
-        self.tally.binds += u32::from(!bind.statement.is_empty());
-        if let Some(statement) = statement
-            && !statement.effects.list.is_empty()
-        {
-            self.judge(&statement.effects, side.server);
-            self.portals
-                .push((bind.portal.into(), statement.effects.clone()));
-        }
-        self.expected.push(Kind::Bind);
-        if *name == *bind.statement {
-            return Ok(Act::Forward);
-        }
-        // Portal, zero, statement, zero.
-        let names = bind.portal.len() + bind.statement.len() + 2;
-        let length = header.len - 1 - bind.statement.len() + name.len();
-        let length = u32::try_from(length).map_err(|_| incomplete())?;
-        let out = side.to_server.insert();
-        out.push(tag::BIND);
-        out.extend_from_slice(&length.to_be_bytes());
-        out.extend_from_slice(&body[..=bind.portal.len()]);
-        out.extend_from_slice(&name);
-        out.push(0);
-        Ok(Act::ForwardFrom(frame::HEADER + names))
-    }
-
-    fn describe(
-        &mut self,
-        body: &[u8],
-        side: &mut ClientSide<'_, '_, '_>,
-    ) -> Result<Act, Violation> {
-        let target = frontend::Target::decode(body).map_err(malformed)?;
-        self.unsynced = true;
-        if target.kind != b'S' {
-            self.expected.push(Kind::Describe);
-            return Ok(Act::Forward);
-        }
-        let (name, _) = self.resolve(target.name, side)?;
-        self.expected.push(Kind::Describe);
-        if *name == *target.name {
-            return Ok(Act::Forward);
-        }
-        encoded(frontend::write_describe(
-            side.to_server.insert(),
-            b'S',
-            &name,
-        ))?;
+        self.queried(Some(Box::new(note)), side.server);
         Ok(Act::Drop)
     }
 
-    fn close(&mut self, body: &[u8], side: &mut ClientSide<'_, '_, '_>) -> Result<Act, Violation> {
-        let target = frontend::Target::decode(body).map_err(malformed)?;
-        self.unsynced = true;
-        if target.kind != b'S' {
-            self.expected.push(Kind::Close);
-            return Ok(Act::Forward);
+    /// Sees to it that the answers come which the client's next message has to wait for.
+    fn wait(&mut self, side: &mut ClientSide<'_, '_, '_>) {
+        if self.unsynced && !self.waiting {
+            // Nothing else makes the server send what it has to say.
+            frontend::write_flush(side.to_server.insert());
         }
-        if target.name.is_empty() {
-            self.unnamed = None;
-            side.server.unnamed = None;
-            self.expected.push(Kind::Close);
-            return Ok(Act::Forward);
-        }
-        let closed = self
-            .statements
-            .as_mut()
-            .and_then(|statements| statements.remove_entry(target.name));
-        if closed.is_none() && self.pinned.is_some() && !target.name.starts_with(NAME_PREFIX) {
-            // Perhaps prepared by SQL on this very connection.
-            self.expected.push(Kind::Close);
-            return Ok(Act::Forward);
-        }
-        let mut local = Vec::new();
-        backend::write_close_complete(&mut local);
-        if self.expected.is_empty() {
-            side.to_client.append(&mut local);
-        } else {
-            let note = Note {
-                local,
-                closed,
-                ..Note::default()
-            };
-            self.expected.push_with(Kind::Local, note);
-        }
-        Ok(Act::Drop)
-    }
-
-    fn execute(&mut self, body: &[u8]) -> Result<Act, Violation> {
-        self.unsynced = true;
-        if self.portals.is_empty() {
-            self.expected.push(Kind::Execute);
-            return Ok(Act::Forward);
-        }
-        let execute = frontend::Execute::decode(body).map_err(malformed)?;
-        let bound = self
-            .portals
-            .iter()
-            .rev()
-            .find(|(portal, _)| **portal == *execute.portal);
-        match bound {
-            Some((_, effects)) => {
-                let note = Note {
-                    effects: effects.clone(),
-                    ..Note::default()
-                };
-                self.expected.push_with(Kind::Execute, note);
-            }
-            None => self.expected.push(Kind::Execute),
-        }
-        Ok(Act::Forward)
-    }
-
-    /// The server's name for a client's statement, which the server has when its turn comes.
-    fn resolve(
-        &mut self,
-        name: &[u8],
-        side: &mut ClientSide<'_, '_, '_>,
-    ) -> Result<(Box<[u8]>, Option<Rc<Statement>>), Violation> {
-        if name.is_empty() {
-            let Some(statement) = self.unnamed.clone() else {
-                // What stands there on the server is somebody else's.
-                return Ok((NO_STATEMENT.into(), None));
-            };
-            if side.server.unnamed != Some(statement.id) {
-                self.send_parse(&statement, side)?;
-                self.expected.push(Kind::OwnParse);
-                side.server.unnamed = Some(statement.id);
-            }
-            return Ok((Box::default(), Some(statement)));
-        }
-        match self
-            .statements
-            .as_ref()
-            .and_then(|known| known.get(name))
-            .cloned()
-        {
-            Some(statement) => {
-                if side.server.prepared.get(&statement.id).is_none() {
-                    self.make_room(side)?;
-                    self.send_parse(&statement, side)?;
-                    let note = Note {
-                        prepares: Some(statement.id),
-                        ..Note::default()
-                    };
-                    self.expected.push_with(Kind::OwnParse, note);
-                }
-                Ok((statement.name.clone(), Some(statement)))
-            }
-            None if name.starts_with(NAME_PREFIX) => Ok((NO_STATEMENT.into(), None)),
-            None => Ok((name.into(), None)),
-        }
-    }
-
-    fn send_parse(
-        &mut self,
-        statement: &Statement,
-        side: &mut ClientSide<'_, '_, '_>,
-    ) -> Result<(), Violation> {
-        let text = statement
-            .definition
-            .iter()
-            .position(|&b| b == 0)
-            .unwrap_or(0);
-        let (text, types) = statement.definition.split_at(text);
-        let types = types.get(1..).unwrap_or_default();
-        encoded(frontend::write_parse(
-            side.to_server.insert(),
-            &statement.name,
-            text,
-            types,
-        ))?;
-        if !statement.name.is_empty() {
-            side.server.prepared.push(statement.id, ());
-            self.tally.server_parses += 1;
-        }
-        Ok(())
-    }
-
-    /// Closes the least recently used statement when the server connection has its fill.
-    fn make_room(&mut self, side: &mut ClientSide<'_, '_, '_>) -> Result<(), Violation> {
-        if side.server.prepared.len() < side.server.statements.get() {
-            return Ok(());
-        }
-        if let Some((oldest, ())) = side.server.prepared.pop_lru() {
-            self.tally.evictions += 1;
-            let name = [NAME_PREFIX, oldest.to_string().as_bytes()].concat();
-            encoded(frontend::write_close(side.to_server.insert(), b'S', &name))?;
-            let note = Note {
-                evicts: Some(oldest),
-                ..Note::default()
-            };
-            self.expected.push_with(Kind::OwnClose, note);
-        }
-        Ok(())
-    }
-
-    fn forget(&mut self, name: &[u8]) -> bool {
-        self.statements
-            .as_mut()
-            .is_some_and(|statements| statements.remove(name).is_some())
-    }
-
-    /// Answers in the server's place: now, or after what the server still owes.
-    fn answer_defining(
-        &mut self,
-        mut local: Vec<u8>,
-        defines: Option<(Box<[u8]>, u64)>,
-        side: &mut ClientSide<'_, '_, '_>,
-    ) {
-        if self.expected.is_empty() {
-            side.to_client.append(&mut local);
-        } else {
-            let note = Note {
-                local,
-                defines,
-                ..Note::default()
-            };
-            self.expected.push_with(Kind::Local, note);
-        }
+        self.waiting = true;
     }
 
     /// Pins the session for effects that cannot follow it, or gives the error that refuses them.
-    fn judge(&mut self, effects: &Effects, server: &mut ServerState) -> Option<Vec<u8>> {
+    pub(super) fn judge(&mut self, effects: &Effects, server: &mut ServerState) -> Option<Vec<u8>> {
         for effect in &effects.list {
             let reason = match effect {
                 Effect::Pin(reason) => *reason,
@@ -633,23 +347,16 @@ fn header(input: &[u8]) -> Result<Option<Header>, Violation> {
     frame::header(input).map_err(|error| Violation::Malformed(error.to_string()))
 }
 
-fn malformed(error: impl std::fmt::Display) -> Violation {
+pub(super) fn malformed(error: impl std::fmt::Display) -> Violation {
     Violation::Malformed(error.to_string())
 }
 
-fn encoded<E: std::fmt::Display>(result: Result<(), E>) -> Result<(), Violation> {
+pub(super) fn encoded<E: std::fmt::Display>(result: Result<(), E>) -> Result<(), Violation> {
     result.map_err(malformed)
 }
 
-fn refused(refusal: Vec<u8>) -> Note {
-    Note {
-        refusal: Some(refusal),
-        ..Note::default()
-    }
-}
-
 /// An ErrorResponse of the gateway's own.
-fn error(state: SqlState, message: &str, hint: &str) -> Vec<u8> {
+pub(super) fn error(state: SqlState, message: &str, hint: &str) -> Vec<u8> {
     let mut out = Vec::new();
     let mut fields = ErrorFields::error(state, message);
     if !hint.is_empty() {

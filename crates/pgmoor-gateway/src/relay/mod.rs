@@ -13,6 +13,7 @@
 
 mod client;
 mod expected;
+mod extended;
 mod server;
 mod sink;
 
@@ -112,6 +113,8 @@ pub(crate) enum Violation {
     Malformed(String),
     #[error("unexpected message {:?} from the client", char::from(*.0))]
     Unexpected(u8),
+    #[error("message {:?} from the client during COPY FROM STDIN", char::from(*.0))]
+    DuringCopy(u8),
     #[error("message {:?} of {length} bytes exceeds the limit of {limit} bytes", char::from(*.tag))]
     TooLong {
         tag: u8,
@@ -163,6 +166,15 @@ struct Rest {
     forward: bool,
 }
 
+/// A portal whose statement leaves something behind when it runs.
+#[derive(Debug)]
+struct Portal {
+    name: Box<[u8]>,
+    effects: Effects,
+    /// What runs deallocates a statement of ours in place of the one that the client named.
+    deallocates_gone: bool,
+}
+
 /// A named statement or none: most sessions have neither.
 type Statements = HashMap<Box<[u8]>, Rc<Statement>>;
 
@@ -175,9 +187,11 @@ pub(crate) struct Relay {
     statements: Option<Box<Statements>>,
     unnamed: Option<Rc<Statement>>,
     expected: Queue,
-    /// Effects of the statements that portals of this transaction run.
-    portals: Vec<(Box<[u8]>, Effects)>,
+    /// The portals of this transaction whose statements leave something behind.
+    portals: Vec<Portal>,
     pinned: Option<PinReason>,
+    /// There may be statements on the server that no Parse of the client's made.
+    prepares_by_sql: bool,
     client_rest: Rest,
     server_rest: Rest,
     /// An error came: the server ignores everything up to the next Sync, and so do we.
@@ -187,6 +201,17 @@ pub(crate) struct Relay {
     copy_in: bool,
     /// Syncs that the server swallowed as part of the COPY FROM STDIN that runs.
     swallowed_syncs: bool,
+    /// It failed, perhaps before the server read them: each may have an answer after all. What is
+    /// sent behind the next Sync shows it.
+    doubtful: bool,
+    /// A COPY was ended before the server said that it began.
+    ended_ahead: bool,
+    /// The client's next message waits for the answers that are owed.
+    waiting: bool,
+    /// Nobody can tell any more which answer belongs to which message.
+    lost_count: bool,
+    /// The server connection lost parameters that this session has.
+    drifted: bool,
     /// Since the last ReadyForQuery: an error, a COMMIT, a ROLLBACK.
     failed: bool,
     committed: bool,
@@ -210,12 +235,18 @@ impl Relay {
             expected: Queue::default(),
             portals: Vec::new(),
             pinned: None,
+            prepares_by_sql: false,
             client_rest: Rest::default(),
             server_rest: Rest::default(),
             skip_to_sync: false,
             unsynced: false,
             copy_in: false,
             swallowed_syncs: false,
+            doubtful: false,
+            ended_ahead: false,
+            waiting: false,
+            lost_count: false,
+            drifted: false,
             failed: false,
             committed: false,
             rolled_back: false,
@@ -238,6 +269,7 @@ impl Relay {
             server.unnamed = None;
         }
         server.applied = self.parameters.current().clone();
+        self.drifted = false;
         Ok(())
     }
 
@@ -283,6 +315,7 @@ impl Relay {
         self.mode == PoolMode::Transaction
             && self.pinned.is_none()
             && !self.unsynced
+            && !self.waiting
             && self.is_quiet(server)
             && server.status == TransactionStatus::Idle
     }
@@ -323,6 +356,23 @@ impl Relay {
         !self.expected.is_empty()
     }
 
+    /// The client's next message cannot be taken before more answers came.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.waiting && !self.expected.is_empty() && !self.skip_to_sync && self.can_wait()
+    }
+
+    /// Whether waiting for answers makes anything certain.
+    fn can_wait(&self) -> bool {
+        !self.copy_in && !self.lost_count
+    }
+
+    /// Whether the client's next message, which had to wait, can be taken now.
+    pub(crate) fn resumes(&mut self) -> bool {
+        let resumes = self.waiting && !self.is_waiting();
+        self.waiting &= !resumes;
+        resumes
+    }
+
     pub(crate) fn pinned(&self) -> Option<PinReason> {
         self.pinned
     }
@@ -344,6 +394,7 @@ impl Relay {
     /// From now on the session keeps its server connection, which is reset before another has it.
     fn pin(&mut self, server: &mut ServerState, reason: PinReason) {
         server.dirty = true;
+        self.prepares_by_sql |= reason == PinReason::Prepare;
         if self.mode == PoolMode::Transaction && self.pinned.is_none() {
             self.pinned = Some(reason);
             self.tally.pinned = Some(reason);
@@ -353,6 +404,7 @@ impl Relay {
     /// Nobody can tell any more which answer belongs to which message.
     fn lose_count(&mut self, server: &mut ServerState) {
         server.unprovable = true;
+        self.lost_count = true;
         self.pin(server, PinReason::Unprovable);
     }
 
@@ -363,7 +415,6 @@ impl Relay {
                 Effect::DiscardAll => {
                     self.parameters.discard();
                     self.statements = None;
-                    self.unnamed = None;
                     server.discarded();
                     if !server.unprovable {
                         self.pinned = None;
@@ -373,6 +424,11 @@ impl Relay {
                     self.statements = None;
                     server.prepared.clear();
                 }
+                Effect::Deallocate { name } => {
+                    if let Some(statements) = self.statements.as_mut() {
+                        statements.remove(name.as_bytes());
+                    }
+                }
                 _ => self
                     .parameters
                     .succeeded(effect, |name| server.reports(name)),
@@ -380,3 +436,6 @@ impl Relay {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

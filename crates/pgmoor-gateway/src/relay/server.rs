@@ -2,10 +2,12 @@
 
 use pgmoor_wire::backend::{self, TransactionStatus};
 use pgmoor_wire::frame::{self, Header};
-use pgmoor_wire::sqlstate::{FEATURE_NOT_SUPPORTED, SqlState};
+use pgmoor_wire::sqlstate::{
+    DUPLICATE_PREPARED_STATEMENT, FEATURE_NOT_SUPPORTED, INVALID_SQL_STATEMENT_NAME, SqlState,
+};
 use pgmoor_wire::tag;
 
-use super::expected::{Expected, Kind, Note};
+use super::expected::{Expected, Kind, Note, Unnamed};
 use super::{Broken, Relay, Rest, ServerState, Sink};
 use crate::settings::PoolMode;
 use crate::sql::{Effect, Effects, PinReason};
@@ -38,6 +40,7 @@ impl Relay {
                 at += taken;
                 self.server_rest.bytes -= taken;
             }
+            self.answer_locally(to_client);
             let header = frame::header(&input[at..])
                 .map_err(|error| Broken::Malformed(error.to_string()))?;
             let Some(header) = header else {
@@ -48,7 +51,7 @@ impl Relay {
                 return Ok(at);
             }
             let forward =
-                if header.tag == tag::DATA_ROW && self.expected.head() != Some(Kind::OwnQuery) {
+                if header.tag == tag::DATA_ROW && self.expected.head() == Some(Kind::Query) {
                     true
                 } else {
                     self.server_message(header, &input[at + frame::HEADER..end], server, to_client)?
@@ -61,7 +64,6 @@ impl Relay {
                 forward,
             };
             at = end;
-            self.answer_locally(server, to_client);
         }
     }
 
@@ -123,6 +125,11 @@ impl Relay {
                 self.answered(header.tag, Kind::Parse, server)?;
             }
             tag::CLOSE_COMPLETE => {
+                if self.doubtful && self.expected.head() == Some(Kind::Sync) {
+                    // What stands behind it is answered, and so everything before.
+                    self.doubtful = false;
+                    self.expected.pop();
+                }
                 if self.expected.pop_if(Kind::OwnClose).is_some() {
                     return Ok(false);
                 }
@@ -143,22 +150,12 @@ impl Relay {
             | tag::COPY_DATA
             | tag::COPY_DONE
             | tag::COPY_OUT_RESPONSE
-            | tag::COPY_BOTH_RESPONSE
-            | tag::PARAMETER_DESCRIPTION
-            | tag::FUNCTION_CALL_RESPONSE
-                if self.expected.is_empty() && !server.unprovable =>
-            {
-                return Err(Broken::OutOfStep(header.tag));
+            | tag::COPY_BOTH_RESPONSE => {
+                self.within(header.tag, &[Kind::Query, Kind::Execute], server)?
             }
-            tag::DATA_ROW
-            | tag::COPY_DATA
-            | tag::COPY_DONE
-            | tag::COPY_OUT_RESPONSE
-            | tag::COPY_BOTH_RESPONSE
-            | tag::PARAMETER_DESCRIPTION
-            | tag::FUNCTION_CALL_RESPONSE
-            | tag::NOTICE_RESPONSE
-            | tag::NOTIFICATION_RESPONSE => {}
+            tag::PARAMETER_DESCRIPTION => self.within(header.tag, &[Kind::Describe], server)?,
+            tag::FUNCTION_CALL_RESPONSE => self.within(header.tag, &[Kind::Function], server)?,
+            tag::NOTICE_RESPONSE | tag::NOTIFICATION_RESPONSE => {}
             other => return Err(Broken::OutOfStep(other)),
         }
         Ok(true)
@@ -170,6 +167,15 @@ impl Relay {
             Ok(())
         } else {
             Err(Broken::OutOfStep(tag))
+        }
+    }
+
+    /// The head of the queue is answered in part by this message.
+    fn within(&self, tag: u8, kinds: &[Kind], server: &ServerState) -> Result<(), Broken> {
+        match self.expected.head() {
+            Some(head) if kinds.contains(&head) => Ok(()),
+            _ if server.unprovable => Ok(()),
+            _ => Err(Broken::OutOfStep(tag)),
         }
     }
 
@@ -217,6 +223,7 @@ impl Relay {
             self.was_reset = true;
         }
         self.copy_in = false;
+        self.swallowed_syncs = false;
         match self.expected.head() {
             Some(Kind::Query) => {}
             Some(Kind::Execute) => {
@@ -244,20 +251,22 @@ impl Relay {
         self.failed = true;
         let sqlstate = view.sqlstate();
         self.tally.errors.push(sqlstate.map_or(*b"XX", class_of));
-        if self.mode == PoolMode::Transaction && sqlstate == Some(FEATURE_NOT_SUPPORTED) {
-            // "cached plan must not change result type": the client will prepare it anew, and must
-            // not be given the stale one again. Discarded with everything else.
-            server.dirty = true;
-        }
-        if self.copy_in && self.swallowed_syncs {
-            self.lose_count(server);
+        if self.swallowed_syncs && !self.lost_count {
+            match self.expected.head() {
+                Some(Kind::Execute) => self.doubtful = true,
+                _ => self.lose_count(server),
+            }
         }
         self.copy_in = false;
         let refusal = self
             .expected
             .head_mut()
             .and_then(|head| head.note.as_mut())
-            .and_then(|note| note.refusal.take());
+            .and_then(|note| note.refusal.take())
+            .filter(|refusal| refusal.of.is_none() || refusal.of == sqlstate);
+        if self.mode == PoolMode::Transaction && refusal.is_none() {
+            self.doubt_statements(sqlstate, server);
+        }
         match self.expected.head() {
             None if self.unsynced => self.skip_to_sync = true,
             // Not asked for: the server is going away. What follows is its end.
@@ -270,57 +279,89 @@ impl Relay {
             }
         }
         match refusal {
-            Some(bytes) => {
-                to_client.insert().extend_from_slice(&bytes);
+            Some(refusal) => {
+                to_client.insert().extend_from_slice(&refusal.error);
                 false
             }
             None => true,
         }
     }
 
-    /// Takes back, latest first, what messages that the server skipped would have done.
+    /// Some errors say that the statements on the server are not what they were thought to be.
+    fn doubt_statements(&self, sqlstate: Option<SqlState>, server: &mut ServerState) {
+        let asks_by_name = matches!(
+            self.expected.head(),
+            Some(Kind::Parse | Kind::OwnParse | Kind::Bind | Kind::Describe)
+        );
+        // "cached plan must not change result type": the client will prepare it anew, and must not
+        // be given the stale one again. The others: somebody deallocated by a function, or prepared.
+        server.dirty |= sqlstate == Some(FEATURE_NOT_SUPPORTED)
+            || asks_by_name
+                && (sqlstate == Some(INVALID_SQL_STATEMENT_NAME)
+                    || sqlstate == Some(DUPLICATE_PREPARED_STATEMENT));
+    }
+
+    /// Takes back, latest first, what messages would have done: the first failed, the server
+    /// skipped the others.
     fn undo(&mut self, skipped: Vec<Expected>, server: &mut ServerState) {
-        for note in skipped
-            .into_iter()
-            .rev()
-            .filter_map(|expected| expected.note)
-        {
-            let Note {
-                defines,
-                prepares,
-                evicts,
-                closed,
-                ..
-            } = *note;
-            if let Some((name, id)) = defines
-                && let Some(statements) = self.statements.as_mut()
-                && statements
-                    .get(&name)
-                    .is_some_and(|statement| statement.id == id)
-            {
-                statements.remove(&name);
+        let mut unnamed = Unnamed::default();
+        for (at, expected) in skipped.into_iter().enumerate().rev() {
+            let was = expected.unnamed;
+            // A Parse drops the old one before it fails.
+            let fails = at == 0;
+            if let Some(was) = was.session {
+                unnamed.session = Some(was.filter(|_| !fails));
             }
-            if let Some(id) = prepares {
-                server.prepared.pop(&id);
+            if let Some(was) = was.server {
+                unnamed.server = Some(was.filter(|_| !fails));
             }
-            if let Some(id) = evicts {
-                server.prepared.push(id, ());
-            }
-            if let Some((name, statement)) = closed {
-                self.statements
-                    .get_or_insert_default()
-                    .insert(name, statement);
+            if let Some(note) = expected.note {
+                self.undo_note(*note, server);
             }
         }
-        // Which of the unnamed statements is there now cannot be told: parse it again.
-        server.unnamed = None;
+        let unnamed = self.expected.inherit_unnamed(unnamed);
+        if let Some(unnamed) = unnamed.session {
+            self.unnamed = unnamed;
+        }
+        if let Some(unnamed) = unnamed.server {
+            server.unnamed = unnamed;
+        }
+    }
+
+    fn undo_note(&mut self, note: Note, server: &mut ServerState) {
+        if let Some((name, id)) = note.defines
+            && let Some(statements) = self.statements.as_mut()
+            && statements
+                .get(&name)
+                .is_some_and(|statement| statement.id == id)
+        {
+            statements.remove(&name);
+        }
+        // What comes behind has the last word on what is there; if it takes off what is not
+        // there, then there is nothing to bring back.
+        if let Some(id) = note.prepares {
+            match self.expected.mover(id) {
+                Some(mover) => mover.evicts = None,
+                None => drop(server.prepared.pop(&id)),
+            }
+        }
+        if let Some(id) = note.evicts
+            && self.expected.mover(id).is_none()
+        {
+            server.prepared.push(id, ());
+        }
+        if let Some((name, statement)) = note.closed {
+            self.statements
+                .get_or_insert_default()
+                .insert(name, statement);
+        }
     }
 
     fn copy_in_begins(&mut self, server: &mut ServerState) {
         self.copy_in = true;
         let (syncs, others) = self.expected.swallow_syncs();
         self.swallowed_syncs = syncs > 0;
-        if others {
+        if others || self.ended_ahead {
             self.lose_count(server);
         }
         if syncs > 0 {
@@ -331,6 +372,15 @@ impl Relay {
     fn ready(&mut self, body: &[u8], server: &mut ServerState) -> Result<bool, Broken> {
         server.status = status(body)?;
         let note = match self.expected.head() {
+            // This one's, or that of a Sync before.
+            Some(Kind::Sync) if self.doubtful => None,
+            // The server read it after all: what follows is not skipped.
+            None if self.doubtful => {
+                self.doubtful = false;
+                self.skip_to_sync = false;
+                self.unsynced = false;
+                None
+            }
             Some(Kind::Query | Kind::Function | Kind::Sync) => {
                 self.expected.pop().and_then(|expected| {
                     if expected.kind != Kind::Sync {
@@ -344,6 +394,7 @@ impl Relay {
         };
         self.copy_in = false;
         self.swallowed_syncs = false;
+        self.ended_ahead &= !self.expected.is_empty();
         if let Some(note) = note {
             self.settle(&note.effects, server);
         }
@@ -366,37 +417,59 @@ impl Relay {
 
     /// After each ReadyForQuery: what is certain now?
     fn end_of_cycle(&mut self, server: &mut ServerState) {
-        if server.status == TransactionStatus::Idle {
+        let settings = &self.parameters;
+        // Whether they were set before or after what was rolled back cannot be told.
+        let is_mixed = self.committed && (self.failed || self.rolled_back)
+            || self.rolled_back && settings.has_new_uncertain();
+        // To a savepoint, or with AND CHAIN: what is left of them cannot be told either.
+        let is_partly_back = self.rolled_back && server.status != TransactionStatus::Idle;
+        if (is_mixed || is_partly_back) && settings.has_uncertain() {
+            self.pin(server, PinReason::Setting);
+        }
+        let ServerState {
+            applied,
+            reported,
+            status,
+            ..
+        } = server;
+        let reported = |name: &str| value_of(reported, name);
+        if *status == TransactionStatus::Idle {
             let committed = !self.failed && !self.rolled_back;
             self.parameters
-                .transaction_ended(committed, &mut server.applied);
-            self.portals.clear();
+                .transaction_ended(committed, applied, reported);
+            self.drifted =
+                self.mode == PoolMode::Transaction && server.applied != *self.parameters.current();
+            if self.expected.is_empty() && !self.unsynced {
+                self.portals.clear();
+            }
             self.tally.transactions += 1;
-        } else if self.rolled_back && self.parameters.has_uncertain() {
-            // To a savepoint, or with AND CHAIN: what is left of the settings cannot be told.
-            self.pin(server, PinReason::Setting);
         } else if self.committed {
-            self.parameters.transaction_ended(true, &mut server.applied);
+            self.parameters.transaction_ended(true, applied, reported);
         }
+        self.parameters.cycle_ended();
         self.failed = false;
         self.committed = false;
         self.rolled_back = false;
     }
 
     /// Gives the answers of our own whose turn has come.
-    fn answer_locally(&mut self, server: &ServerState, to_client: &mut Sink<'_, '_>) {
+    fn answer_locally(&mut self, to_client: &mut Sink<'_, '_>) {
         if self.server_rest.bytes > 0 {
             return;
         }
         while let Some(answer) = self.expected.pop_if(Kind::Local) {
             if let Some(note) = answer.note {
                 to_client.insert().extend_from_slice(&note.local);
-                if note.ready {
-                    backend::write_ready(to_client.insert(), server.status);
-                }
             }
         }
     }
+}
+
+fn value_of<'a>(reported: &'a [(Box<str>, Box<str>)], name: &str) -> Option<&'a str> {
+    reported
+        .iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(name))
+        .map(|(_, value)| &**value)
 }
 
 fn class_of(state: SqlState) -> [u8; 2] {

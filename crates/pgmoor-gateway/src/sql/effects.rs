@@ -276,12 +276,11 @@ fn set(lexer: &mut Lexer<'_>, found: &mut Vec<Effect>) {
     }
     let mut ahead = lexer.clone();
     if ahead.take_word("time") && ahead.take_word("zone") {
-        // The server reports TimeZone, and what is reported is followed without reading SQL.
-        return;
+        return value_of(&mut ahead, "timezone".into(), found);
     }
     let mut ahead = lexer.clone();
     if ahead.take_word("names") && !assigns(&ahead) {
-        return;
+        return value_of(&mut ahead, "client_encoding".into(), found);
     }
     let mut ahead = lexer.clone();
     if ahead.take_word("schema") && !assigns(&ahead) {

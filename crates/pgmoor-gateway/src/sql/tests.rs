@@ -66,8 +66,8 @@ fn settings_are_read_with_their_values_as_written() {
             Effect::ResetAll
         ]
     );
-    assert_eq!(of("set time zone 'UTC'"), []);
-    assert_eq!(of("set names 'utf8'"), []);
+    assert_eq!(of("set time zone 'UTC'"), [set("timezone", "'UTC'")]);
+    assert_eq!(of("set names 'utf8'"), [set("client_encoding", "'utf8'")]);
 }
 
 #[test]
