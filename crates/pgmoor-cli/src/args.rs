@@ -116,6 +116,24 @@ pub(crate) enum Command {
     /// Show what a running gateway does
     #[command(help_template = TEMPLATE, before_help = "Examples:\n  pgmoor status\n  pgmoor status -o json | jq .\n")]
     Status,
+    /// Keep a database's clients waiting, once their transactions have ended
+    #[command(
+        help_template = TEMPLATE,
+        before_help = "Examples:\n  pgmoor pause\n  pgmoor pause app --timeout 5s && restart-the-server; pgmoor resume app\n"
+    )]
+    Pause(Pause),
+    /// Let the clients of a paused database go on
+    #[command(help_template = TEMPLATE, before_help = "Examples:\n  pgmoor resume\n  pgmoor resume app\n")]
+    Resume(Resume),
+    /// Have another endpoint serve a paused database
+    #[command(
+        help_template = TEMPLATE,
+        before_help = "Examples:\n  pgmoor pause app && pgmoor switch app primary && pgmoor resume app\n"
+    )]
+    Switch(Switch),
+    /// Have the running gateway read its configuration again
+    #[command(help_template = TEMPLATE, before_help = "Examples:\n  pgmoor config check && pgmoor reload\n")]
+    Reload,
     /// Look at the configuration: check it, show it, print a sample
     #[command(
         help_template = TEMPLATE,
@@ -222,6 +240,32 @@ pub(crate) struct Wait {
     /// How long to wait
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = duration)]
     pub(crate) timeout: Duration,
+}
+
+/// Arguments of `pause`.
+#[derive(Debug, Args)]
+pub(crate) struct Pause {
+    /// The database [default: all]
+    pub(crate) database: Option<String>,
+    /// How long open transactions may take to end
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+}
+
+/// Arguments of `resume`.
+#[derive(Debug, Args)]
+pub(crate) struct Resume {
+    /// The database [default: all]
+    pub(crate) database: Option<String>,
+}
+
+/// Arguments of `switch`.
+#[derive(Debug, Args)]
+pub(crate) struct Switch {
+    /// The database
+    pub(crate) database: String,
+    /// The endpoint, by its name in the configuration
+    pub(crate) endpoint: String,
 }
 
 /// What to do with the configuration.

@@ -7,6 +7,7 @@ mod man;
 mod psql;
 mod run;
 mod status;
+mod traffic;
 mod up;
 mod url;
 mod version;
@@ -29,6 +30,10 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
         Command::Psql(arguments) => psql::run(&global, &arguments),
         Command::Wait(arguments) => wait::run(&global, &arguments, output),
         Command::Status => status::run(&global, output),
+        Command::Pause(arguments) => traffic::pause(&global, &arguments, output),
+        Command::Resume(arguments) => traffic::resume(&global, &arguments, output),
+        Command::Switch(arguments) => traffic::switch(&global, &arguments, output),
+        Command::Reload => traffic::reload(&global, output),
         Command::Config { command } => config::run(&global, &command, output),
         Command::Version => version::run(output),
         Command::Completions { shell } => completions::run(shell, output),

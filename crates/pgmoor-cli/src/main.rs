@@ -14,6 +14,7 @@ mod address;
 mod admin;
 mod endpoints;
 mod serve;
+mod traffic;
 
 mod command;
 

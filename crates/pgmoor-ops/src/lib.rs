@@ -1,1 +1,3 @@
 //! The operator's work on a database.
+
+pub mod traffic;
