@@ -269,7 +269,7 @@ impl Reloader {
         shared.state.store(Arc::new(after));
         shared.run_everywhere(|worker| {
             for pool in worker.pools() {
-                pool.forget_welcomes();
+                pool.shared.welcomes.forget();
                 pool.maintain(crate::clock::Moment::now());
             }
         });

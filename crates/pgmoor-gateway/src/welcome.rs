@@ -30,11 +30,15 @@ const LIMIT: Duration = Duration::from_secs(15);
 pub(crate) async fn learn(pool: &Rc<Pool>, parameters: &Parameters) -> Result<Welcome, Refusal> {
     let mut common = parameters.clone();
     common.remove(NAME);
-    let reported = match pool.welcome(&common) {
+    let reported = match pool.shared.welcomes.get(&common) {
         Some(known) => known,
         None => {
+            let generation = pool.shared.generation();
             let reported = ask(pool, &common).await?;
-            pool.remember_welcome(common, reported.clone());
+            let is_current = || pool.shared.generation() == generation;
+            pool.shared
+                .welcomes
+                .remember(common, reported.clone(), is_current);
             reported
         }
     };

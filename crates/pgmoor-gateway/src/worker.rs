@@ -341,7 +341,7 @@ impl Worker {
     pub(crate) fn attend(&self, database: &str) {
         for pool in self.pools() {
             if &*pool.shared.key.database == database {
-                pool.forget_welcomes();
+                pool.shared.welcomes.forget();
                 pool.maintain(Moment::now());
             }
         }

@@ -1,7 +1,7 @@
 //! A pool as one worker has it: its idle server connections and its queue of clients.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -21,7 +21,6 @@ use super::server::{Health, Parted, Server};
 use super::shared::{Login, Permit, SharedPool, Signal};
 use crate::clock::Moment;
 use crate::counters::PoolCounters;
-use crate::parameters::Parameters;
 use crate::statements::Registry;
 
 /// How long opening a server connection may take when the endpoint sets no limit.
@@ -30,11 +29,6 @@ const OPEN_LIMIT: Duration = Duration::from_secs(15);
 const MAX_OPENING: usize = 8;
 /// Waits between attempts to open a server connection grow from the first to the last.
 const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
-/// Sets of startup parameters whose reported values are remembered.
-const MAX_WELCOMES: usize = 256;
-
-/// The parameters that a server reports at login.
-pub(crate) type Reported = Rc<[(Box<str>, Box<str>)]>;
 
 struct Waiter {
     since: Moment,
@@ -55,8 +49,6 @@ pub(crate) struct Pool {
     failures: Cell<u32>,
     retrying: Cell<bool>,
     last_error: RefCell<Option<Arc<ConnectError>>>,
-    /// What servers report to a client that asked for these parameters.
-    welcomes: RefCell<HashMap<Parameters, Reported>>,
 }
 
 impl Pool {
@@ -72,7 +64,6 @@ impl Pool {
             failures: Cell::new(0),
             retrying: Cell::new(false),
             last_error: RefCell::default(),
-            welcomes: RefCell::default(),
         })
     }
 
@@ -481,24 +472,6 @@ impl Pool {
     /// Calls `visit` for each idle server connection.
     pub(crate) fn each_idle(&self, mut visit: impl FnMut(&Server)) {
         self.idle.borrow().iter().for_each(|server| visit(server));
-    }
-
-    /// What a server reports to a client that asked for these parameters, if one did before.
-    pub(crate) fn welcome(&self, parameters: &Parameters) -> Option<Reported> {
-        self.welcomes.borrow().get(parameters).cloned()
-    }
-
-    pub(crate) fn remember_welcome(&self, parameters: Parameters, reported: Reported) {
-        let mut welcomes = self.welcomes.borrow_mut();
-        if welcomes.len() >= MAX_WELCOMES {
-            welcomes.clear();
-        }
-        welcomes.insert(parameters, reported);
-    }
-
-    /// After a switch another server may report other values.
-    pub(crate) fn forget_welcomes(&self) {
-        self.welcomes.borrow_mut().clear();
     }
 
     pub(crate) fn name(&self) -> &str {

@@ -18,10 +18,12 @@ mod local;
 mod reset;
 mod server;
 mod shared;
+mod welcomes;
 
 pub(crate) use error::CheckoutError;
 pub(crate) use health::{Failure, Health};
-pub(crate) use local::{Pool, Reported, Waiting};
+pub(crate) use local::{Pool, Waiting};
 pub(crate) use reset::Condition;
 pub(crate) use server::Server;
 pub(crate) use shared::{Database, Login, PoolKey, SharedPool, Signal, Signals};
+pub(crate) use welcomes::Reported;

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::health::Health;
 use super::server::Parted;
+use super::welcomes::Welcomes;
 use crate::clock::Moment;
 use crate::counters::PoolCounters;
 use crate::endpoint::{Admission, Endpoint, admit};
@@ -103,6 +104,7 @@ pub(crate) struct SharedPool {
     pub(crate) database: Arc<Database>,
     pub(crate) login: ArcSwap<Login>,
     pub(crate) desks: Box<[Desk]>,
+    pub(crate) welcomes: Welcomes,
     open: AtomicUsize,
     waiting: AtomicUsize,
     signals: Signals,
@@ -120,6 +122,7 @@ impl SharedPool {
             database,
             login: ArcSwap::from_pointee(login),
             desks: signals.0.iter().map(|_| Desk::default()).collect(),
+            welcomes: Welcomes::default(),
             open: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             signals,

@@ -90,6 +90,23 @@ async fn one_more_than_may_wait_is_refused_at_once() {
 }
 
 #[tokio::test]
+async fn clients_log_in_while_all_server_connections_are_in_use() {
+    let gate = Gate::start(PoolMode::Transaction, 1).await;
+    let mut holder = gate.client().await;
+    holder.query("begin").await;
+
+    // As many as show that it works at both workers.
+    let mut clients = Vec::new();
+    for number in 0..4 {
+        let name = format!("client {number}");
+        clients.push(gate.client_with(&[("application_name", &name)]).await);
+    }
+
+    holder.query("commit").await;
+    assert_eq!(clients[3].value("show application_name").await, "client 3");
+}
+
+#[tokio::test]
 async fn one_client_more_than_allowed_is_refused_and_let_in_when_one_leaves() {
     let plan = Plan::new(PoolMode::Transaction, 2)
         .gateway(|gateway| gateway.max_client_connections = 2.try_into().expect("not zero"));

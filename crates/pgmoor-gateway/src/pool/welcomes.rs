@@ -1,0 +1,51 @@
+//! What servers of a pool report at login, by what a client asks for. Shared by all workers, so
+//! that a client can log in while every server connection is in use.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::parameters::Parameters;
+
+/// Sets of startup parameters whose reported values are remembered.
+const MAX_WELCOMES: usize = 256;
+
+/// The parameters that a server reports at login.
+pub(crate) type Reported = Arc<[(Box<str>, Box<str>)]>;
+
+/// What was learned of the servers of one generation. Locked when a client logs in.
+#[derive(Debug, Default)]
+pub(crate) struct Welcomes(Mutex<HashMap<Parameters, Reported>>);
+
+impl Welcomes {
+    fn known(&self) -> MutexGuard<'_, HashMap<Parameters, Reported>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a server reports to a client that asks for these parameters, if one did before.
+    pub(crate) fn get(&self, parameters: &Parameters) -> Option<Reported> {
+        self.known().get(parameters).cloned()
+    }
+
+    /// `is_current` is asked under the lock: nothing is remembered of a server that the pool has
+    /// left meanwhile.
+    pub(crate) fn remember(
+        &self,
+        parameters: Parameters,
+        reported: Reported,
+        is_current: impl FnOnce() -> bool,
+    ) {
+        let mut known = self.known();
+        if !is_current() {
+            return;
+        }
+        if known.len() >= MAX_WELCOMES {
+            known.clear();
+        }
+        known.insert(parameters, reported);
+    }
+
+    /// After a switch another server may report other values.
+    pub(crate) fn forget(&self) {
+        self.known().clear();
+    }
+}
