@@ -15,10 +15,10 @@
 mod error;
 mod health;
 mod local;
+mod welcomes;
 mod reset;
 mod server;
 mod shared;
-mod welcomes;
 
 pub(crate) use error::CheckoutError;
 pub(crate) use health::{Failure, Health};

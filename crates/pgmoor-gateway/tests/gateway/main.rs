@@ -7,6 +7,7 @@ mod console;
 mod copy;
 mod fixture;
 mod http;
+mod leftovers;
 mod limits;
 mod load;
 mod login;

@@ -26,120 +26,122 @@ fn only_own(answer: &[Message], own: &str, what: u64) {
     }
 }
 
+/// Simple queries, alone and among others; gives what answers `select 'own'`.
+async fn ask(client: &mut RawClient, own: &str, what: u64) -> Vec<Message> {
+    let sql = format!("select '{own}'");
+    match what {
+        0 => client.query(&sql).await,
+        1 => {
+            client.query("begin").await;
+            client.query("select broken").await;
+            client.query("rollback").await;
+            client.query(&sql).await
+        }
+        2 => {
+            client.query("begin").await;
+            let answer = client.query(&sql).await;
+            client.query("commit").await;
+            answer
+        }
+        3 => {
+            client
+                .query(&format!("copy (select '{own}') to stdout"))
+                .await
+        }
+        4 => {
+            client.query("set work_mem to '5MB'").await;
+            client.query(&sql).await
+        }
+        5 => {
+            let all = format!("prepare p as {sql}; execute p; deallocate p");
+            client.query(&all).await
+        }
+        _ => {
+            client.send(&f::query(&sql).repeat(3)).await;
+            only_own(&client.read_until_ready().await, own, what);
+            only_own(&client.read_until_ready().await, own, what);
+            client.read_until_ready().await
+        }
+    }
+}
+
+/// Batches of the extended protocol, right ones and wrong ones.
+async fn batch(client: &mut RawClient, own: &str, what: u64) -> Vec<Message> {
+    let sql = format!("select '{own}'");
+    let run = |name: &str| [f::bind("", name, &[]), f::execute("", 0)].concat();
+    match what {
+        0 => {
+            client.pipeline(&[f::parse("", &sql), f::sync()]).await;
+            client.pipeline(&[run(""), f::sync()]).await
+        }
+        1 => {
+            let name = format!("s{}", own.len() % 4);
+            let (close, parse) = (f::close_statement(&name), f::parse(&name, &sql));
+            let all = [close.clone(), parse, run(&name), close, f::sync()];
+            client.pipeline(&all).await
+        }
+        2 => {
+            // An error half-way: nothing of what follows may be answered.
+            let (wrong, skipped) = (f::parse("", "select 1/0"), f::parse("", "select 'skipped'"));
+            let all = [wrong, run(""), skipped, run(""), f::sync()];
+            client.pipeline(&all).await
+        }
+        _ => {
+            let all = [f::parse("a", &sql), f::close_statement("a"), f::flush()];
+            client.send(&all.concat()).await;
+            client.expect(b'1').await;
+            client.expect(b'3').await;
+            client.pipeline(&[f::sync()]).await
+        }
+    }
+}
+
+/// A cancel that comes when it comes: the query is answered or cancelled.
+async fn cancel(client: &mut RawClient, own: &str) {
+    let sql = format!("select pg_sleep(0.01); select '{own}'");
+    client.send(&f::query(&sql)).await;
+    client.cancel().await;
+    for value in values(&client.read_until_ready().await) {
+        assert!(value.is_empty() || value == own, "{own} got {value}");
+    }
+}
+
+/// Goes away in the middle of something.
+async fn vanish(mut client: RawClient, how: u64) {
+    let last = match how {
+        0 => [f::query("begin"), f::query("select 'lost'")].concat(),
+        1 => [f::parse("", "select 'lost'"), f::flush()].concat(),
+        2 => f::query("select 'lost', pg_sleep(0.02)"),
+        _ => f::query("copy (select generate_series(1, 50000)) to stdout"),
+    };
+    client.send(&last).await;
+    client.reset();
+}
+
+async fn patient(gate: &Gate) -> RawClient {
+    let mut client = gate.client().await;
+    client.set_patience(Duration::from_secs(40));
+    client
+}
+
 /// One client that does whatever comes to it, and leaves in one way or another.
 async fn misbehave(gate: &Gate, number: u64, rounds: u64) {
     let mut dice = Dice(number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    let mut client = gate.client().await;
-    client.set_patience(Duration::from_secs(40));
+    let mut client = patient(gate).await;
     for round in 0..rounds {
         let own = format!("{number}/{round}");
-        let sql = format!("select '{own}'");
         let what = dice.roll(13);
-        let run = [f::bind("", "", &[]), f::execute("", 0), f::sync()];
         let answer = match what {
-            0 => client.query(&sql).await,
-            1 => {
-                client.pipeline(&[f::parse("", &sql), f::sync()]).await;
-                client.pipeline(&run).await
-            }
-            2 => {
-                let name = format!("s{}", dice.roll(4));
-                client
-                    .pipeline(&[
-                        f::close_statement(&name),
-                        f::parse(&name, &sql),
-                        f::bind("", &name, &[]),
-                        f::execute("", 0),
-                        f::close_statement(&name),
-                        f::sync(),
-                    ])
-                    .await
-            }
-            3 => {
-                // An error half-way: nothing of what follows may be answered.
-                client
-                    .pipeline(&[
-                        f::parse("", "select 1/0"),
-                        f::bind("", "", &[]),
-                        f::execute("", 0),
-                        f::parse("", "select 'skipped'"),
-                        f::bind("", "", &[]),
-                        f::execute("", 0),
-                        f::sync(),
-                    ])
-                    .await
-            }
-            4 => {
-                client.query("begin").await;
-                client.query("select broken").await;
-                client.query("rollback").await;
-                client.query(&sql).await
-            }
-            5 => {
-                client
-                    .send(&[f::parse("a", &sql), f::close_statement("a"), f::flush()].concat())
-                    .await;
-                client.expect(b'1').await;
-                client.expect(b'3').await;
-                client.pipeline(&[f::sync()]).await
-            }
-            6 => {
-                client.query("begin").await;
-                let answer = client.query(&sql).await;
-                client.query("commit").await;
-                answer
-            }
-            7 => {
-                client
-                    .query(&format!("copy (select '{own}') to stdout"))
-                    .await
-            }
-            8 => {
-                client
-                    .send(&f::query(&format!("select pg_sleep(0.01); {sql}")))
-                    .await;
-                client.cancel().await;
-                let answer = client.read_until_ready().await;
-                let rows = answer.iter().filter(|message| message.tag == b'D');
-                let last = rows.last().map(|row| row.values().swap_remove(0));
-                assert!(
-                    last.is_none_or(|value| value.is_none_or(|v| v.is_empty() || v == own)),
-                    "{own}: {answer:?}"
-                );
-                Vec::new()
-            }
-            9 => {
-                // Gone in the middle of something.
-                let last: &[Vec<u8>] = match dice.roll(4) {
-                    0 => &[f::query("begin"), f::query("select 'lost'")],
-                    1 => &[f::parse("", "select 'lost'"), f::flush()],
-                    2 => &[f::query("select 'lost', pg_sleep(0.02)")],
-                    _ => &[f::query(
-                        "copy (select generate_series(1, 50000)) to stdout",
-                    )],
-                };
-                client.send(&last.concat()).await;
-                client.reset();
-                client = gate.client().await;
-                client.set_patience(Duration::from_secs(40));
-                client.query(&sql).await
-            }
-            10 => {
-                client.query("set work_mem to '5MB'").await;
-                client.query(&sql).await
-            }
+            0..7 => ask(&mut client, &own, what).await,
+            7..11 => batch(&mut client, &own, what - 7).await,
             11 => {
-                client
-                    .query(&format!("prepare p as {sql}; execute p; deallocate p"))
-                    .await
+                cancel(&mut client, &own).await;
+                continue;
             }
             _ => {
-                client
-                    .send(&[f::query(&sql), f::query(&sql), f::query(&sql)].concat())
-                    .await;
-                only_own(&client.read_until_ready().await, &own, what);
-                only_own(&client.read_until_ready().await, &own, what);
-                client.read_until_ready().await
+                vanish(client, dice.roll(4)).await;
+                client = patient(gate).await;
+                continue;
             }
         };
         only_own(&answer, &own, what);

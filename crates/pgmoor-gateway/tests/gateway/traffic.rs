@@ -157,11 +157,18 @@ async fn a_switch_moves_waiting_clients_to_the_other_server_without_an_error() {
 
         let port = second.port().to_string();
         for (index, mut client) in clients.into_iter().enumerate() {
-            assert_eq!(answer(&mut client).await, [port.clone()], "{mode:?}");
+            assert_eq!(
+                answer(&mut client).await,
+                std::slice::from_ref(&port),
+                "{mode:?}"
+            );
             assert_eq!(client.value("show work_mem").await, "9MB");
             if mode == PoolMode::Transaction && index == 0 {
                 let run = [f::bind("", "s", &[]), f::execute("", 0), f::sync()];
-                assert_eq!(values(&client.pipeline(&run).await), [port.clone()]);
+                assert_eq!(
+                    values(&client.pipeline(&run).await),
+                    std::slice::from_ref(&port)
+                );
             }
             client.terminate().await;
         }
