@@ -237,7 +237,7 @@ impl Clients {
     }
 
     pub(crate) fn each(&self, mut visit: impl FnMut(&Rc<Client>)) {
-        self.0.borrow().values().for_each(|client| visit(client));
+        self.0.borrow().values().for_each(&mut visit);
     }
 
     /// Cancels what a client runs; gives `delivered` back when number and key are no client's.

@@ -2,34 +2,29 @@
 
 use std::num::NonZeroUsize;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use pgmoor::connector;
 use pgmoor::stream::Stream;
-use pgmoor_wire::backend::{self, ErrorFields, TransactionStatus};
+use pgmoor_wire::backend::{self, TransactionStatus};
 use pgmoor_wire::sqlstate;
 use pgmoor_wire::startup::{Replication, StartupMessage};
 use tokio::time::timeout;
-use tracing::{debug, info, warn};
+use tracing::debug;
 
+use crate::admission::{Admitted, log_in};
 use crate::clients::{Client, Introduction, Order};
 use crate::console;
-use crate::counters::Stage;
-use crate::login::{Hello, Identity, Refusal, ServerLookup, Talk, hello, prove};
+use crate::farewell::{FAREWELL, farewell, stage_of_end, turn_away};
+use crate::login::{Hello, Identity, Refusal, Talk, hello};
 use crate::parameters::{Parameters, parse_options};
-use crate::pool::{Database, Login, Pool, PoolKey, Server};
-use crate::relay::{Broken, Relay};
-use crate::session::{End, Session};
+use crate::pool::{Login, Pool, Server};
+use crate::relay::Relay;
+use crate::session::Session;
 use crate::settings::PoolMode;
 use crate::welcome::{self as parameters_of, Welcome};
 use crate::worker::{Place, Worker};
-
-/// The admin database's name.
-pub(crate) const CONSOLE: &str = "pgmoor";
-/// How long a last word may take to be sent.
-const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Who was let in, to what, and all that was needed to find out is gone.
 enum Guest {
@@ -113,165 +108,6 @@ async fn cancel(worker: &Worker, mut talk: Talk, pid: i32, key: Vec<u8>) {
     // An error means that nobody is left to tell of it.
     let _ = timeout(limit, worker.gateway.cancel(pid, key)).await;
     let _ = timeout(FAREWELL, talk.stream.shutdown()).await;
-}
-
-/// Who was let in, to what.
-enum Admitted {
-    Console { admin: bool },
-    Pool { pool: Rc<Pool>, identity: Identity },
-}
-
-async fn log_in(
-    worker: &Rc<Worker>,
-    talk: &mut Talk,
-    message: &StartupMessage,
-    place: &Place,
-) -> Result<Admitted, Refusal> {
-    let state = worker.gateway.state.load_full();
-    let user = message.user().ok_or_else(|| {
-        Refusal::new(
-            sqlstate::INVALID_AUTHORIZATION_SPECIFICATION,
-            "no user name in the startup message",
-        )
-    })?;
-    let name = message.database().unwrap_or(user);
-    if place.is_over(state.settings.max_client_connections.get() as usize) {
-        return Err(Refusal::new(
-            sqlstate::TOO_MANY_CONNECTIONS,
-            "too many client connections",
-        )
-        .hint("raise gateway.max_client_connections, or let clients keep fewer connections"));
-    }
-    if worker.gateway.stopping.load(Ordering::SeqCst) {
-        return Err(Refusal::new(
-            sqlstate::CANNOT_CONNECT_NOW,
-            "pgmoor is shutting down",
-        ));
-    }
-    if name == CONSOLE {
-        return log_in_to_console(worker, talk, user).await;
-    }
-    let database = state.databases.get(name).cloned();
-    let endpoint = database
-        .as_ref()
-        .map(|database| database.endpoint.load_full());
-    let dbname = database
-        .as_ref()
-        .map(|database| database.dbname.load_full());
-    let mut lookup = endpoint.as_deref().map(|endpoint| ServerLookup {
-        endpoint,
-        dbname: dbname.as_ref().and_then(|name| name.as_deref()),
-        query: &state.settings.auth.auth_query,
-        limit: state.settings.login_timeout,
-    });
-    let identity = prove(talk, &state.users, user, &mut lookup).await?;
-    // Only who has logged in learns which databases there are.
-    let Some(database) = database.filter(|_| state.users.may_use(user, name)) else {
-        return Err(unknown_database(name, &state.databases, &state.users, user));
-    };
-    if database.disabled.load(Ordering::SeqCst) {
-        return Err(Refusal::new(
-            sqlstate::CANNOT_CONNECT_NOW,
-            format!("database \"{name}\" is disabled"),
-        )
-        .hint(format!(
-            "\"ENABLE {name}\" in the admin database lets clients in again"
-        )));
-    }
-    let key = PoolKey {
-        database: database.name.clone(),
-        user: match identity.login {
-            Login::Endpoint => None,
-            Login::Password(_) | Login::Keys { .. } => Some(user.into()),
-        },
-    };
-    if let Login::Password(_) = identity.login {
-        // The server is asked about this very password, each time. Who fails leaves no pool behind.
-        check_at_server(
-            &database,
-            user,
-            &identity.login,
-            state.settings.login_timeout,
-        )
-        .await?;
-    }
-    let pool = worker.pool(key, &database, identity.login.clone());
-    pool.shared.login.store(Arc::new(identity.login.clone()));
-    Ok(Admitted::Pool { pool, identity })
-}
-
-fn unknown_database(
-    name: &str,
-    databases: &crate::worker::Databases,
-    users: &crate::login::Users,
-    user: &str,
-) -> Refusal {
-    let mut known: Vec<&str> = databases
-        .keys()
-        .map(|known| &**known)
-        .filter(|known| users.may_use(user, known))
-        .collect();
-    known.sort_unstable();
-    Refusal::new(
-        sqlstate::INVALID_CATALOG_NAME,
-        format!("database \"{name}\" does not exist"),
-    )
-    .hint(format!("pgmoor serves: {}", known.join(", ")))
-}
-
-/// Users of the console are those that the configuration names, and whoever runs pgmoor.
-async fn log_in_to_console(
-    worker: &Rc<Worker>,
-    talk: &mut Talk,
-    user: &str,
-) -> Result<Admitted, Refusal> {
-    let state = worker.gateway.state.load_full();
-    if let pgmoor::stream::Peer::Unix { uid, .. } = talk.stream.peer()
-        && (*uid == 0 || *uid == rustix::process::geteuid().as_raw())
-        && user == CONSOLE
-    {
-        return Ok(Admitted::Console { admin: true });
-    }
-    prove(talk, &state.users, user, &mut None::<ServerLookup<'_>>).await?;
-    let admin = state.users.is_admin(user);
-    if admin || state.users.is_observer(user) {
-        return Ok(Admitted::Console { admin });
-    }
-    Err(Refusal::new(
-        sqlstate::INSUFFICIENT_PRIVILEGE,
-        format!("user \"{user}\" may not use the admin database"),
-    )
-    .hint("name the user in gateway.auth.admin_users or stats_users, or connect as \"pgmoor\" through the Unix socket as the user who runs pgmoor"))
-}
-
-async fn check_at_server(
-    database: &Database,
-    user: &str,
-    login: &Login,
-    limit: Duration,
-) -> Result<(), Refusal> {
-    let Login::Password(password) = login else {
-        return Ok(());
-    };
-    let endpoint = database.endpoint.load_full();
-    let dbname = database.dbname.load_full();
-    let login = connector::Login::Password {
-        user,
-        password: password.clone(),
-    };
-    let deadline = Instant::now() + limit;
-    match endpoint
-        .connector
-        .connect(login, dbname.as_deref(), &[], deadline)
-        .await
-    {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == pgmoor::error::ErrorKind::Authentication => {
-            Err(Refusal::login_failed(user, crate::report::chain(&error)))
-        }
-        Err(error) => Err(Refusal::new(error.sqlstate(), crate::report::chain(&error))
-            .hint(error.hint().unwrap_or_default())),
-    }
 }
 
 /// The parameters that a client asks for at its start.
@@ -456,131 +292,4 @@ async fn replicate(
             .collect(),
         server: Some(Box::new(server)),
     })
-}
-
-/// Where a login failed, and the class of its SQLSTATE.
-fn stage_of_refusal(refusal: &Refusal) -> (Stage, &str) {
-    match refusal {
-        Refusal::Gone(Some(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
-            (Stage::Tls, "08")
-        }
-        Refusal::Gone(_) => (Stage::Client, "08"),
-        Refusal::Told { sqlstate, .. } => {
-            let stage = match sqlstate.class() {
-                "28" | "3D" => Stage::Auth,
-                "08" if *sqlstate == sqlstate::PROTOCOL_VIOLATION => Stage::Protocol,
-                "08" | "53" | "57" => Stage::Checkout,
-                _ => Stage::Client,
-            };
-            (stage, sqlstate.class())
-        }
-    }
-}
-
-/// Where a session failed; nothing when it ended as clients end theirs.
-fn stage_of_end(end: &End) -> Option<(Stage, String)> {
-    let (stage, state) = match end {
-        End::Terminated | End::ClientGone(None) | End::Ordered(Order::Leave | Order::Kill) => {
-            return None;
-        }
-        End::ClientGone(Some(_)) => (Stage::Client, sqlstate::CONNECTION_FAILURE),
-        End::Violation(_) => (Stage::Protocol, sqlstate::PROTOCOL_VIOLATION),
-        End::Checkout(error) => (Stage::Checkout, error.sqlstate()),
-        End::ServerGone { .. } => (Stage::Server, sqlstate::CONNECTION_FAILURE),
-        End::ServerBroken(_) => (Stage::Server, sqlstate::PROTOCOL_VIOLATION),
-        End::Ordered(Order::IdleTimeout) => (Stage::Client, sqlstate::IDLE_SESSION_TIMEOUT),
-        End::Ordered(Order::IdleInTransaction) => {
-            (Stage::Client, sqlstate::IDLE_IN_TRANSACTION_SESSION_TIMEOUT)
-        }
-    };
-    Some((stage, state.class().to_owned()))
-}
-
-/// Tells a client why it is not let in.
-async fn turn_away(worker: &Worker, talk: Option<Talk>, refusal: &Refusal, peer: &str, user: &str) {
-    let (stage, class) = stage_of_refusal(refusal);
-    worker.gateway.events.error(stage, class);
-    match refusal {
-        Refusal::Gone(source) => {
-            return debug!(peer, error = ?source.as_ref().map(ToString::to_string), "client went away during login");
-        }
-        Refusal::Told {
-            sqlstate,
-            message,
-            detail,
-            ..
-        } => {
-            info!(peer, user, sqlstate = sqlstate.as_str(), reason = %message, detail, "client was not let in")
-        }
-    }
-    if let (Some(mut talk), Some(message)) = (talk, refusal.message()) {
-        let _ = timeout(FAREWELL, async {
-            talk.say(&message).await?;
-            talk.stream.shutdown().await.map_err(Refusal::from)
-        })
-        .await;
-    }
-}
-
-/// What a client is told when its session ends for a reason that is not its own.
-fn last_word(end: &End) -> Option<ErrorFields<'static>> {
-    Some(match end {
-        End::Terminated | End::ClientGone(_) | End::ServerGone { told: true, .. } => return None,
-        End::Violation(violation) => {
-            ErrorFields::fatal(sqlstate::PROTOCOL_VIOLATION, violation.to_string())
-        }
-        End::Checkout(error) => {
-            ErrorFields::fatal(error.sqlstate(), error.message()).hint(error.hint())
-        }
-        End::ServerGone { told: false, .. } => ErrorFields::fatal(
-            sqlstate::CONNECTION_FAILURE,
-            "the server closed the connection unexpectedly",
-        )
-        .hint("what was under way may or may not have been done; connect again"),
-        End::ServerBroken(Broken::Parameters(body)) => {
-            let view = backend::ErrorView::new(body);
-            let state = view.sqlstate().unwrap_or(sqlstate::INVALID_PARAMETER_VALUE);
-            ErrorFields::fatal(state, view.message().into_owned())
-        }
-        End::ServerBroken(broken) => {
-            ErrorFields::fatal(sqlstate::CONNECTION_FAILURE, broken.to_string())
-                .hint("the server connection was closed; connect again")
-        }
-        End::Ordered(Order::Leave | Order::Kill) => ErrorFields::fatal(
-            sqlstate::ADMIN_SHUTDOWN,
-            "terminating connection due to administrator command",
-        ),
-        End::Ordered(Order::IdleTimeout) => ErrorFields::fatal(
-            sqlstate::IDLE_SESSION_TIMEOUT,
-            "terminating connection due to gateway.client_idle_timeout",
-        ),
-        End::Ordered(Order::IdleInTransaction) => ErrorFields::fatal(
-            sqlstate::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-            "terminating connection due to pool.idle_in_transaction_timeout",
-        ),
-    })
-}
-
-async fn farewell(session: &mut Session, end: &End, client: &Client) {
-    let (client_id, pool) = (client.id, &client.database);
-    match end {
-        End::Terminated | End::ClientGone(_) => debug!(client_id, %pool, "client left"),
-        End::Ordered(order) => info!(client_id, %pool, ?order, "client was ended"),
-        End::Violation(_) | End::Checkout(_) | End::ServerGone { .. } | End::ServerBroken(_) => {
-            warn!(client_id, %pool, error = %crate::report::chain(end), "client's session failed");
-        }
-    }
-    // Behind half a message, every word would be taken for the rest of it.
-    if let Some(fields) = last_word(end).filter(|_| !session.is_mid_message()) {
-        let mut out = session.take_outbox();
-        fields.write_error(&mut out);
-        let stream = session.stream();
-        let _ = timeout(FAREWELL, async {
-            stream.write_all(&out).await?;
-            stream.shutdown().await
-        })
-        .await;
-    } else {
-        session.stream().shutdown_now();
-    }
 }

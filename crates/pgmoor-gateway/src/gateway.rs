@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use crate::clients::Order;
 use crate::endpoint::Endpoint;
+use crate::event_loop;
 use crate::hooks::Hooks;
 use crate::listener::Listener;
 use crate::login::{UserError, Users};
@@ -22,7 +23,7 @@ use crate::pool::{Database, Health};
 use crate::settings::{self, ClientCertificate, DatabaseSettings, GatewaySettings, TlsMode};
 use crate::state_dir::{self, StateDirError};
 use crate::traffic::Traffic;
-use crate::worker::{Databases, Shared, State, Worker};
+use crate::worker::{Databases, Shared, State};
 
 /// The user that there is when the configuration names none.
 pub const DEFAULT_USER: &str = "app";
@@ -140,7 +141,7 @@ impl Gateway {
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{index}"))
                 .spawn(move || {
-                    if let Err(error) = Worker::main(index, shared, listeners, inbox, stopped) {
+                    if let Err(error) = event_loop::run(index, shared, listeners, inbox, stopped) {
                         tracing::error!(worker = index, %error, "worker failed");
                     }
                 })

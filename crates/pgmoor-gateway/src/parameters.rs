@@ -452,8 +452,8 @@ mod tests {
         assert!(session.has_uncertain());
         session.transaction_ended(false, &mut applied, |_| None);
 
-        assert!(session.current().is_empty());
-        assert!(applied.is_empty());
+        assert_eq!(session.current(), &Parameters::default());
+        assert_eq!(applied, Parameters::default());
     }
 
     #[test]
@@ -484,7 +484,7 @@ mod tests {
         session.transaction_ended(true, &mut applied, |_| None);
 
         assert_eq!(session.current(), &startup);
-        assert!(applied.is_empty());
+        assert_eq!(applied, Parameters::default());
     }
 
     #[test]

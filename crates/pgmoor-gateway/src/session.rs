@@ -4,7 +4,7 @@
 //! thing without watching the client too, and nothing is read from one side while the other side
 //! does not take what was read before.
 
-use std::io::{self, ErrorKind, IoSlice};
+use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -17,6 +17,7 @@ use crate::clients::{Client, Doing, Held, Order};
 use crate::clock::Moment;
 use crate::pool::{CheckoutError, Condition, Pool, Server, Waiting};
 use crate::relay::{Broken, ClientSide, Flow, Relay, Sink, Violation};
+use crate::transfer::{flush, read, send};
 
 /// What a client that waits for a server connection may send ahead, in bytes.
 const MAX_AHEAD: usize = 64 << 10;
@@ -112,7 +113,7 @@ impl Session {
         if !ahead.is_empty() {
             let step = match self.phase {
                 Phase::Idle => self.wants(&ahead),
-                Phase::Waiting(_) | Phase::Active(_) => self.to_server(&ahead),
+                Phase::Waiting(_) | Phase::Active(_) => self.take_from_client(&ahead),
             };
             if let Step::Over(end) = step {
                 return self.end(end);
@@ -228,10 +229,10 @@ impl Session {
         }
         if let Some(server) = self.pool.try_check_out() {
             self.adopt(server);
-            return self.to_server(input);
+            return self.take_from_client(input);
         }
         self.inbox = input.to_vec();
-        match self.pool.wait() {
+        match Waiting::join(&self.pool) {
             Ok(waiting) => {
                 self.does(Doing::Waiting, waiting.since());
                 self.phase = Phase::Waiting(Box::new(waiting));
@@ -264,7 +265,7 @@ impl Session {
             Poll::Ready(Ok(server)) => {
                 self.adopt(server);
                 let ahead = std::mem::take(&mut self.inbox);
-                return self.to_server(&ahead);
+                return self.take_from_client(&ahead);
             }
             Poll::Ready(Err(error)) => return Step::Over(End::Checkout(error)),
             Poll::Pending => {}
@@ -312,7 +313,7 @@ impl Session {
             match read(&mut server.stream, cx, &mut input) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(0)) => return Step::Over(self.server_gone(None)),
-                Poll::Ready(Ok(count)) => return self.from_server(&mut input, count),
+                Poll::Ready(Ok(count)) => return self.take_from_server(&mut input, count),
                 Poll::Ready(Err(error)) => return Step::Over(self.server_gone(Some(error))),
             }
         }
@@ -331,11 +332,11 @@ impl Session {
                         return Step::Again;
                     }
                     if self.inbox.is_empty() {
-                        return self.to_server(&input[..count]);
+                        return self.take_from_client(&input[..count]);
                     }
                     let mut whole = std::mem::take(&mut self.inbox);
                     whole.extend_from_slice(&input[..count]);
-                    return self.to_server(&whole);
+                    return self.take_from_client(&whole);
                 }
                 Poll::Ready(Err(error)) => return Step::Over(End::ClientGone(Some(error))),
             }
@@ -351,7 +352,7 @@ impl Session {
     }
 
     /// Bytes of the client go to its server connection.
-    fn to_server(&mut self, input: &[u8]) -> Step {
+    fn take_from_client(&mut self, input: &[u8]) -> Step {
         let Phase::Active(server) = &mut self.phase else {
             return Step::Again;
         };
@@ -404,7 +405,7 @@ impl Session {
     }
 
     /// Bytes of the server, `count` of them in `input`, go to the client.
-    fn from_server(&mut self, input: &mut [u8], count: usize) -> Step {
+    fn take_from_server(&mut self, input: &mut [u8], count: usize) -> Step {
         let Phase::Active(server) = &mut self.phase else {
             return Step::Again;
         };
@@ -442,7 +443,7 @@ impl Session {
         }
         if self.relay.resumes() {
             let ahead = std::mem::take(&mut self.inbox);
-            return self.to_server(&ahead);
+            return self.take_from_client(&ahead);
         }
         self.release_if_done();
         Step::Again
@@ -547,85 +548,4 @@ impl Drop for Session {
         self.release(Condition::Unusable("client_gone"));
         self.pool.counters.clients.change(-1);
     }
-}
-
-/// Reads when there is something; a reader that is only seemingly ready waits on.
-#[inline]
-fn read(stream: &mut Stream, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-    loop {
-        match stream.poll_read_ready(cx) {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-            Poll::Ready(Ok(())) => {}
-        }
-        match stream.try_read(buffer) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            outcome => return Poll::Ready(outcome),
-        }
-    }
-}
-
-/// Writes `first` and `then`; what is not taken now is kept in `outbox`.
-#[inline]
-fn send(stream: &mut Stream, first: &[u8], then: &[u8], outbox: &mut Vec<u8>) -> io::Result<()> {
-    if first.is_empty() && then.is_empty() {
-        return Ok(());
-    }
-    let written = if !outbox.is_empty() {
-        Ok(0)
-    } else if first.is_empty() {
-        stream.try_write(then)
-    } else if then.is_empty() {
-        stream.try_write(first)
-    } else {
-        stream.try_write_vectored(&[IoSlice::new(first), IoSlice::new(then)])
-    };
-    let written = match written {
-        Ok(written) => written,
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => 0,
-        Err(error) => return Err(error),
-    };
-    if written < first.len() {
-        outbox.extend_from_slice(&first[written..]);
-        outbox.extend_from_slice(then);
-    } else {
-        outbox.extend_from_slice(&then[written - first.len()..]);
-    }
-    Ok(())
-}
-
-/// Sends what waits; `true` when nothing does any more.
-#[inline]
-fn flush(stream: &mut Stream, cx: &mut Context<'_>, outbox: &mut Vec<u8>) -> io::Result<bool> {
-    if outbox.is_empty() && !stream.wants_flush() {
-        return Ok(true);
-    }
-    let mut written = 0;
-    let outcome = loop {
-        if written == outbox.len() {
-            break match stream.poll_flush(cx) {
-                Poll::Ready(outcome) => outcome.map(|()| true),
-                Poll::Pending => Ok(false),
-            };
-        }
-        match stream.try_write(&outbox[written..]) {
-            Ok(count) => written += count,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                match stream.poll_write_ready(cx) {
-                    Poll::Ready(Ok(())) => {}
-                    Poll::Ready(Err(error)) => break Err(error),
-                    Poll::Pending => break Ok(false),
-                }
-            }
-            Err(error) => break Err(error),
-        }
-    };
-    outbox.drain(..written);
-    if outbox.is_empty() {
-        // An idle client owns no buffer.
-        *outbox = Vec::new();
-    }
-    outcome
 }

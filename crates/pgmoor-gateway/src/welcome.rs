@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::login::Refusal;
 use crate::parameters::{Parameters, Value};
-use crate::pool::{Condition, Pool, Reported, Server};
+use crate::pool::{Condition, Pool, Reported, Server, Waiting};
 
 /// The parameters that a client is told at login.
 pub(crate) type Welcome = Reported;
@@ -87,7 +87,7 @@ async fn check_out(pool: &Rc<Pool>) -> Result<Box<Server>, Refusal> {
     if let Some(server) = pool.try_check_out() {
         return Ok(server);
     }
-    let outcome = match pool.wait() {
+    let outcome = match Waiting::join(pool) {
         Ok(mut waiting) => poll_fn(|cx| waiting.poll(cx)).await,
         Err(error) => Err(error),
     };

@@ -1,4 +1,4 @@
-//! One worker: a single-threaded event loop with its own listeners, clients and pools.
+//! One worker: its clients and its pools, and what it shares with the others.
 //!
 //! A client lives on one worker from its login to its end. Nothing on the data path takes a lock
 //! or wakes another thread.
@@ -8,38 +8,27 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use parking::Pools;
-use pgmoor::stream::{Detached, Stream};
+use pgmoor::stream::Detached;
 use pgmoor::tls::ServerTls;
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{JoinHandle, LocalSet, spawn_local};
-use tracing::{error, info, warn};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tracing::error;
 
 use crate::buffers::Buffers;
-use crate::clients::{Clients, Order};
+use crate::clients::Clients;
 use crate::clock::Moment;
 use crate::counters::Events;
 use crate::endpoint::Endpoint;
-use crate::entry;
 use crate::hooks::Hooks;
-use crate::listener::{Accepted, Listener};
 use crate::login::Users;
 use crate::pool::{Database, Login, Pool, PoolKey, SharedPool, Signal, Signals};
 use crate::predecessor::Predecessor;
 use crate::settings::GatewaySettings;
-use crate::totals::{self, History};
+use crate::totals::History;
 
-/// How often time limits are looked at.
-const TICK: Duration = Duration::from_millis(100);
-/// How often pools are looked after, in ticks.
-const UPKEEP: u32 = 10;
-/// A wait before connections are accepted again when there are no descriptors left.
-const BREATH: Duration = Duration::from_millis(100);
-/// How often what was counted is remembered, in ticks.
-const SAMPLE: u32 = (totals::PERIOD.as_millis() / TICK.as_millis()) as u32;
 /// Clients that one worker numbers before it begins again.
 const NUMBERS: u32 = 1 << 20;
 
@@ -56,12 +45,15 @@ pub(crate) struct State {
     pub(crate) endpoints: HashMap<String, Arc<Endpoint>>,
 }
 
+/// Something that is done on a worker's thread.
+pub(crate) type Work = Box<dyn FnOnce(&Rc<Worker>) + Send>;
+
 /// Work for a worker, done between two events.
 pub(crate) enum Task {
     /// Serve this client.
     Client(Box<Detached>, Place),
     /// Do this.
-    Run(Box<dyn FnOnce(&Rc<Worker>) + Send>),
+    Run(Work),
 }
 
 /// What all workers share.
@@ -174,6 +166,13 @@ impl Shared {
             .is_some_and(|tasks| tasks.send(Task::Run(Box::new(work))).is_ok())
     }
 
+    /// Has a worker serve a client; it is gone when the worker is.
+    pub(crate) fn hand_to(&self, worker: usize, client: Detached, place: Place) {
+        if let Some(tasks) = self.tasks.get(worker) {
+            let _ = tasks.send(Task::Client(Box::new(client), place));
+        }
+    }
+
     /// Has every worker do something.
     pub(crate) fn run_everywhere(&self, work: impl Fn(&Rc<Worker>) + Clone + Send + 'static) {
         for worker in 0..self.workers() {
@@ -205,7 +204,7 @@ impl Shared {
     }
 
     /// The worker with the fewest clients, if that is clearly another one.
-    fn least_loaded(&self, worker: usize) -> usize {
+    pub(crate) fn least_loaded(&self, worker: usize) -> usize {
         let load = |index: usize| self.loads[index].load(Ordering::Relaxed);
         let least = (0..self.workers())
             .min_by_key(|&index| load(index))
@@ -231,7 +230,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    fn take(shared: &Arc<Shared>, worker: usize) -> Self {
+    pub(crate) fn take(shared: &Arc<Shared>, worker: usize) -> Self {
         shared.connected.fetch_add(1, Ordering::SeqCst);
         shared.loads[worker].fetch_add(1, Ordering::Relaxed);
         Self {
@@ -255,8 +254,8 @@ impl Drop for Place {
 
 /// What a worker takes its work from.
 pub(crate) struct Inbox {
-    signals: mpsc::UnboundedReceiver<Signal>,
-    tasks: mpsc::UnboundedReceiver<Task>,
+    pub(crate) signals: mpsc::UnboundedReceiver<Signal>,
+    pub(crate) tasks: mpsc::UnboundedReceiver<Task>,
 }
 
 /// One worker.
@@ -271,22 +270,9 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Runs a worker until `stop` says so. Called on the worker's own thread.
-    ///
-    /// # Errors
-    ///
-    /// The event loop cannot be had, or a listener cannot be watched.
-    pub(crate) fn main(
-        index: usize,
-        gateway: Arc<Shared>,
-        listeners: Vec<Listener>,
-        inbox: Inbox,
-        mut stop: watch::Receiver<bool>,
-    ) -> std::io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let worker = Rc::new(Self {
+    /// One that has nothing yet. It stays on the thread that makes it.
+    pub(crate) fn new(index: usize, gateway: Arc<Shared>) -> Rc<Self> {
+        Rc::new(Self {
             index,
             gateway,
             buffers: Rc::default(),
@@ -294,17 +280,6 @@ impl Worker {
             pools: RefCell::default(),
             next_number: Cell::new(0),
             accepting: RefCell::default(),
-        });
-        LocalSet::new().block_on(&runtime, async move {
-            for listener in listeners {
-                let accepting = spawn_local(accept(worker.clone(), listener.watch()?));
-                worker.accepting.borrow_mut().push(accepting);
-            }
-            spawn_local(work(worker.clone(), inbox));
-            spawn_local(tick(worker.clone()));
-            // An error means that the handle is gone, and with it the reason to go on.
-            let _ = stop.wait_for(|stop| *stop).await;
-            Ok(())
         })
     }
 
@@ -324,7 +299,8 @@ impl Worker {
         self.adopt(shared)
     }
 
-    fn adopt(&self, shared: Arc<SharedPool>) -> Rc<Pool> {
+    /// This worker's part of a pool that another worker has made.
+    pub(crate) fn adopt(&self, shared: Arc<SharedPool>) -> Rc<Pool> {
         let mut pools = self.pools.borrow_mut();
         pools
             .entry(shared.key.clone())
@@ -345,6 +321,18 @@ impl Worker {
                 pool.maintain(Moment::now());
             }
         }
+    }
+
+    /// Forgets pools that nobody uses.
+    pub(crate) fn forget_unused_pools(&self) {
+        self.pools
+            .borrow_mut()
+            .retain(|_, pool| !pool.is_unused() || Rc::strong_count(pool) > 1);
+    }
+
+    /// Ends this task when no more connections are to be accepted.
+    pub(crate) fn accepts_by(&self, accepting: JoinHandle<()>) {
+        self.accepting.borrow_mut().push(accepting);
     }
 
     /// Accepts no more connections. Those that the kernel has accepted already are still served.
@@ -373,117 +361,4 @@ impl Worker {
         }
         (id, key.into())
     }
-
-    fn serve(self: &Rc<Self>, stream: Stream, place: Place) {
-        spawn_local(entry::serve(self.clone(), stream, place));
-    }
-}
-
-/// Accepts connections, and hands them to the worker with the fewest clients.
-async fn accept(worker: Rc<Worker>, listener: Accepted) {
-    loop {
-        let stream = match listener.accept().await {
-            Ok(stream) => stream,
-            Err(error) => {
-                warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(BREATH).await;
-                continue;
-            }
-        };
-        let chosen = worker.gateway.least_loaded(worker.index);
-        let place = Place::take(&worker.gateway, chosen);
-        if chosen == worker.index {
-            worker.serve(stream, place);
-        } else if let Ok(detached) = stream.detach() {
-            let _ = worker.gateway.tasks[chosen].send(Task::Client(Box::new(detached), place));
-        }
-    }
-}
-
-/// Does what others ask of this worker.
-async fn work(worker: Rc<Worker>, mut inbox: Inbox) {
-    loop {
-        tokio::select! {
-            signal = inbox.signals.recv() => match signal {
-                Some(Signal::Server(shared, parted)) => worker.adopt(shared).receive(*parted),
-                Some(Signal::Donate(shared, to)) => worker.adopt(shared).donate(to),
-                Some(Signal::Nudge(shared)) => worker.adopt(shared).help(),
-                None => return,
-            },
-            task = inbox.tasks.recv() => match task {
-                Some(Task::Client(detached, place)) => match detached.attach() {
-                    Ok(stream) => worker.serve(stream, place),
-                    Err(error) => info!(%error, "lost a client between two workers"),
-                },
-                Some(Task::Run(work)) => work(&worker),
-                None => return,
-            },
-        }
-    }
-}
-
-/// Looks at the clock for everybody, so that nobody needs a timer of its own.
-async fn tick(worker: Rc<Worker>) {
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut count = 0_u32;
-    loop {
-        ticks.tick().await;
-        let now = Moment::now();
-        enforce_limits(&worker, now);
-        if worker.index == 0 && count.is_multiple_of(SAMPLE) {
-            let totals = totals::sum(&worker.gateway.pools());
-            worker.gateway.history.sample(now, totals);
-        }
-        count = count.wrapping_add(1);
-        if count.is_multiple_of(UPKEEP) {
-            for pool in worker.pools() {
-                pool.maintain(now);
-            }
-            worker
-                .pools
-                .borrow_mut()
-                .retain(|_, pool| !pool.is_unused() || Rc::strong_count(pool) > 1);
-        }
-    }
-}
-
-/// Ends or cancels what has taken too long.
-fn enforce_limits(worker: &Worker, now: Moment) {
-    let state = worker.gateway.state.load();
-    let client_idle = state.settings.client_idle_timeout.get();
-    let pools: HashMap<_, _> = state
-        .databases
-        .iter()
-        .map(|(name, database)| (name.clone(), database.settings.load()))
-        .filter(|(_, pool)| {
-            pool.query_timeout.get().is_some() || pool.idle_in_transaction_timeout.get().is_some()
-        })
-        .collect();
-    if client_idle.is_none() && pools.is_empty() {
-        return;
-    }
-    worker.clients.each(|client| {
-        let silent = now.since(client.heard.get());
-        let pool = pools.get(&client.database);
-        match client.running.get() {
-            Some(began) => {
-                let limit = pool.and_then(|pool| pool.query_timeout.get());
-                if limit.is_some_and(|limit| now.since(began) > limit) {
-                    client.cancel_running();
-                }
-            }
-            None if client.in_transaction.get() => {
-                let limit = pool.and_then(|pool| pool.idle_in_transaction_timeout.get());
-                if limit.is_some_and(|limit| silent > limit) {
-                    client.give_order(Order::IdleInTransaction);
-                }
-            }
-            None => {
-                if client_idle.is_some_and(|limit| silent > limit) {
-                    client.give_order(Order::IdleTimeout);
-                }
-            }
-        }
-    });
 }

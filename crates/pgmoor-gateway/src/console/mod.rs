@@ -25,13 +25,15 @@ use tracing::debug;
 
 use crate::clients::{Client, Doing, Introduction, Order};
 use crate::clock::Moment;
-use crate::entry::CONSOLE;
 use crate::login::Talk;
 use crate::table::{Column, int4, text};
 use crate::worker::Worker;
 use command::{Command, Problem};
 use run::{Failed, Reply, unless_ordered};
 use wire::Formats;
+
+/// The admin database's name.
+pub(crate) const CONSOLE: &str = "pgmoor";
 
 /// No command is longer, in bytes.
 const MAX_MESSAGE: usize = 64 << 10;

@@ -6,12 +6,12 @@
 //!
 //! Until then not one byte of the client reaches a server.
 
-mod hello;
-mod lookup;
-mod prove;
 mod refusal;
+mod lookup;
 mod talk;
+mod hello;
 mod users;
+mod prove;
 
 pub(crate) use hello::{Hello, hello};
 pub(crate) use lookup::ServerLookup;

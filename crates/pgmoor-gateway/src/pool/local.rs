@@ -3,22 +3,20 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use pgmoor::connector::{self, ConnectError};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, Sleep};
 use tracing::{debug, info, warn};
 
 use super::error::CheckoutError;
+use super::permit::Permit;
 use super::reset::{Condition, reset};
 use super::server::{Health, Parted, Server};
-use super::shared::{Login, Permit, SharedPool, Signal};
+use super::shared::{Login, SharedPool, Signal};
 use crate::clock::Moment;
 use crate::counters::PoolCounters;
 use crate::statements::Registry;
@@ -30,9 +28,12 @@ const MAX_OPENING: usize = 8;
 /// Waits between attempts to open a server connection grow from the first to the last.
 const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
-struct Waiter {
-    since: Moment,
-    sender: oneshot::Sender<Result<Box<Server>, CheckoutError>>,
+/// What a client that waits is given in the end.
+pub(super) type Outcome = oneshot::Receiver<Result<Box<Server>, CheckoutError>>;
+
+pub(super) struct Waiter {
+    pub(super) since: Moment,
+    pub(super) sender: oneshot::Sender<Result<Box<Server>, CheckoutError>>,
 }
 
 /// A pool as one worker has it.
@@ -42,13 +43,14 @@ pub(crate) struct Pool {
     /// Statements that clients here have prepared.
     pub(crate) registry: RefCell<Registry>,
     worker: usize,
+    #[expect(clippy::vec_box, reason = "it goes from hand to hand as a pointer")]
     idle: RefCell<Vec<Box<Server>>>,
-    queue: RefCell<VecDeque<Waiter>>,
+    pub(super) queue: RefCell<VecDeque<Waiter>>,
     opening: Cell<usize>,
     /// Attempts to open a server connection that failed in a row.
     failures: Cell<u32>,
     retrying: Cell<bool>,
-    last_error: RefCell<Option<Arc<ConnectError>>>,
+    pub(super) last_error: RefCell<Option<Arc<ConnectError>>>,
 }
 
 impl Pool {
@@ -105,12 +107,12 @@ impl Pool {
         self.counters.idle_servers.set(count as u64);
     }
 
-    /// Puts the client into the queue.
+    /// Puts a client into the queue; gives what it waits on, since when, and how long it may.
     ///
     /// # Errors
     ///
     /// [`CheckoutError::QueueFull`].
-    pub(crate) fn wait(self: &Rc<Self>) -> Result<Waiting, CheckoutError> {
+    pub(super) fn enqueue(self: &Rc<Self>) -> Result<(Outcome, Moment, Duration), CheckoutError> {
         let settings = self.shared.database.settings.load();
         self.queue
             .borrow_mut()
@@ -129,15 +131,10 @@ impl Pool {
         let limit = settings.checkout_timeout;
         drop(settings);
         self.help();
-        Ok(Waiting {
-            pool: self.clone(),
-            receiver,
-            since,
-            deadline: Box::pin(tokio::time::sleep_until(Instant::now() + limit)),
-        })
+        Ok((receiver, since, limit))
     }
 
-    fn show_queue(&self) {
+    pub(super) fn show_queue(&self) {
         let queue = self.queue.borrow();
         let oldest = queue.front().map(|waiter| waiter.since);
         self.shared.waits(self.worker, queue.len(), oldest);
@@ -484,57 +481,5 @@ impl Pool {
             && self.queue.borrow().is_empty()
             && self.opening.get() == 0
             && self.counters.clients.get() == 0
-    }
-}
-
-/// A client's place in the queue.
-pub(crate) struct Waiting {
-    pool: Rc<Pool>,
-    receiver: oneshot::Receiver<Result<Box<Server>, CheckoutError>>,
-    since: Moment,
-    deadline: Pin<Box<Sleep>>,
-}
-
-impl Waiting {
-    pub(crate) fn since(&self) -> Moment {
-        self.since
-    }
-
-    /// Ready with a server connection, or with the reason why there is none.
-    pub(crate) fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Box<Server>, CheckoutError>> {
-        if let Poll::Ready(outcome) = Pin::new(&mut self.receiver).poll(cx) {
-            return Poll::Ready(outcome.unwrap_or_else(|_| Err(self.timed_out())));
-        }
-        self.deadline.as_mut().poll(cx).map(|()| {
-            self.pool.counters.timeouts.add(1);
-            Err(self.timed_out())
-        })
-    }
-
-    fn timed_out(&self) -> CheckoutError {
-        CheckoutError::TimedOut {
-            database: self.pool.shared.key.database.to_string(),
-            waited: self.since.elapsed(),
-            paused: self.pool.shared.is_paused(),
-            last: self.pool.last_error.borrow().clone(),
-        }
-    }
-}
-
-impl Drop for Waiting {
-    /// A server connection that was given at the last moment goes back.
-    fn drop(&mut self) {
-        self.receiver.close();
-        if let Ok(Ok(server)) = self.receiver.try_recv() {
-            self.pool.check_in(server, Condition::Clean);
-        }
-        self.pool
-            .queue
-            .borrow_mut()
-            .retain(|waiter| !waiter.sender.is_closed());
-        self.pool.show_queue();
     }
 }

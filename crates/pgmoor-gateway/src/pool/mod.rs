@@ -14,16 +14,19 @@
 
 mod error;
 mod health;
-mod local;
-mod welcomes;
-mod reset;
+mod permit;
 mod server;
+mod reset;
+mod welcomes;
 mod shared;
+mod local;
+mod waiting;
 
 pub(crate) use error::CheckoutError;
 pub(crate) use health::{Failure, Health};
-pub(crate) use local::{Pool, Waiting};
+pub(crate) use local::Pool;
 pub(crate) use reset::Condition;
 pub(crate) use server::Server;
 pub(crate) use shared::{Database, Login, PoolKey, SharedPool, Signal, Signals};
+pub(crate) use waiting::Waiting;
 pub(crate) use welcomes::Reported;

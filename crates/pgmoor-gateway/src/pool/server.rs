@@ -10,7 +10,7 @@ use pgmoor::connector::{CancelTarget, Connection};
 use pgmoor::stream::{Detached, Peer, Stream};
 use pgmoor_wire::{backend, frame, frontend, tag};
 
-use super::shared::Permit;
+use super::permit::Permit;
 use crate::clock::Moment;
 use crate::relay::ServerState;
 
@@ -49,7 +49,8 @@ pub(crate) struct About {
     /// The server's address, and how the connection is encrypted, for people.
     pub(crate) peer: Peer,
     pub(crate) tls: Option<Arc<str>>,
-    permit: Option<Permit>,
+    /// Held for as long as the connection is.
+    _permit: Option<Permit>,
 }
 
 /// A server connection between two workers.
@@ -105,13 +106,9 @@ impl Server {
                 endpoint: endpoint.into(),
                 peer,
                 tls,
-                permit,
+                _permit: permit,
             }),
         }
-    }
-
-    pub(crate) fn about(&self) -> &About {
-        &self.about
     }
 
     pub(crate) fn is_expired(&self, now: Moment) -> bool {

@@ -9,11 +9,12 @@ use pgmoor::Secret;
 use tokio::sync::mpsc;
 
 use super::health::Health;
+use super::permit::{Grantor, Permit};
 use super::server::Parted;
 use super::welcomes::Welcomes;
 use crate::clock::Moment;
 use crate::counters::PoolCounters;
-use crate::endpoint::{Admission, Endpoint, admit};
+use crate::endpoint::{Endpoint, admit};
 use crate::settings::PoolSettings;
 
 /// A client elsewhere has to wait this much longer than the first one here to go before it.
@@ -152,15 +153,14 @@ impl SharedPool {
         if !admit(&self.open, size) {
             return None;
         }
-        // Dropped when the endpoint has its fill.
-        let mut permit = Permit {
-            pool: self.clone(),
-            endpoint: None,
-            silent: true,
-        };
-        permit.endpoint = Some(self.database.endpoint.load().admit()?);
-        permit.silent = false;
-        Some(permit)
+        let permit = Permit::new(self.clone());
+        match self.database.endpoint.load().admit() {
+            Some(admission) => Some(permit.at(admission)),
+            None => {
+                permit.return_silently();
+                None
+            }
+        }
     }
 
     /// A client of this worker begins or ceases to wait.
@@ -233,28 +233,11 @@ impl SharedPool {
     }
 }
 
-/// The right to have one server connection open, given back when dropped.
-#[derive(Debug)]
-pub(crate) struct Permit {
-    pool: Arc<SharedPool>,
-    endpoint: Option<Admission>,
-    /// Nobody needs to hear that it was given back.
-    silent: bool,
-}
-
-impl Permit {
-    /// Gives it back without waking anybody, because whoever had it tries again later.
-    pub(crate) fn return_silently(mut self) {
-        self.silent = true;
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.endpoint = None;
-        self.pool.open.fetch_sub(1, Ordering::SeqCst);
-        if !self.silent && self.pool.waiting.load(Ordering::SeqCst) > 0 {
-            self.pool.nudge();
+impl Grantor for SharedPool {
+    fn returned(self: Arc<Self>, silently: bool) {
+        self.open.fetch_sub(1, Ordering::SeqCst);
+        if !silently && self.waiting.load(Ordering::SeqCst) > 0 {
+            self.nudge();
         }
     }
 }

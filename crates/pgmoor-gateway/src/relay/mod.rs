@@ -373,14 +373,6 @@ impl Relay {
         resumes
     }
 
-    pub(crate) fn pinned(&self) -> Option<PinReason> {
-        self.pinned
-    }
-
-    pub(crate) fn parameters(&self) -> &Parameters {
-        self.parameters.current()
-    }
-
     /// How many named statements the client holds.
     pub(crate) fn statements(&self) -> usize {
         self.statements.as_ref().map_or(0, |known| known.len())

@@ -100,10 +100,8 @@ impl<'a> Lexer<'a> {
         let mut plain = true;
         while self.at < self.text.len() {
             let byte = self.text[self.at];
-            if byte == b'\\' && backslash {
-                plain = false;
-                self.at += 2;
-            } else if byte == quote && self.byte(self.at + 1) == quote {
+            let is_pair = byte == quote && self.byte(self.at + 1) == quote;
+            if is_pair || (byte == b'\\' && backslash) {
                 plain = false;
                 self.at += 2;
             } else if byte == quote {

@@ -196,7 +196,7 @@ impl World {
             return self.check_out(at);
         }
         client.inbox.extend(client.wire.drain(..count));
-        self.to_server(at)?;
+        self.take_from_client(at)?;
         Ok(true)
     }
 
@@ -221,7 +221,7 @@ impl World {
                     self.servers[free].taken = true;
                     client.server = Some(free);
                     client.fresh = true;
-                    self.to_server(at)?;
+                    self.take_from_client(at)?;
                     return Ok(true);
                 }
             }
@@ -231,7 +231,7 @@ impl World {
     }
 
     /// As `Session::to_server`.
-    fn to_server(&mut self, at: usize) -> Result<(), Wrong> {
+    fn take_from_client(&mut self, at: usize) -> Result<(), Wrong> {
         let client = &mut self.clients[at];
         let server = &mut self.servers[client.server.expect("it has one")];
         let input = std::mem::take(&mut client.inbox);
@@ -288,12 +288,12 @@ impl World {
                 shown(&server.inbox)
             ));
         };
-        self.from_server(holder)?;
+        self.take_from_server(holder)?;
         Ok(true)
     }
 
     /// As `Session::from_server`.
-    fn from_server(&mut self, at: usize) -> Result<(), Wrong> {
+    fn take_from_server(&mut self, at: usize) -> Result<(), Wrong> {
         let client = &mut self.clients[at];
         let server = &mut self.servers[client.server.expect("it has one")];
         let input = std::mem::take(&mut server.inbox);
@@ -309,7 +309,7 @@ impl World {
         server.inbox = input[taken..].to_vec();
         self.check_answers(at)?;
         if self.clients[at].relay.resumes() {
-            return self.to_server(at);
+            return self.take_from_client(at);
         }
         self.release_if_done(at)
     }

@@ -1,0 +1,179 @@
+//! Who is let in, to what: the login itself, and the pool that it leads to.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use pgmoor::connector;
+use pgmoor_wire::sqlstate;
+use pgmoor_wire::startup::StartupMessage;
+
+use crate::console::CONSOLE;
+use crate::login::{Identity, Refusal, ServerLookup, Talk, prove};
+use crate::pool::{Database, Login, Pool, PoolKey};
+use crate::worker::{Place, Worker};
+
+/// Who was let in, to what.
+pub(crate) enum Admitted {
+    Console { admin: bool },
+    Pool { pool: Rc<Pool>, identity: Identity },
+}
+
+/// Asks the client for its proof, and finds what it may use.
+///
+/// # Errors
+///
+/// In words for the client.
+pub(crate) async fn log_in(
+    worker: &Rc<Worker>,
+    talk: &mut Talk,
+    message: &StartupMessage,
+    place: &Place,
+) -> Result<Admitted, Refusal> {
+    let state = worker.gateway.state.load_full();
+    let user = message.user().ok_or_else(|| {
+        Refusal::new(
+            sqlstate::INVALID_AUTHORIZATION_SPECIFICATION,
+            "no user name in the startup message",
+        )
+    })?;
+    let name = message.database().unwrap_or(user);
+    if place.is_over(state.settings.max_client_connections.get() as usize) {
+        return Err(Refusal::new(
+            sqlstate::TOO_MANY_CONNECTIONS,
+            "too many client connections",
+        )
+        .hint("raise gateway.max_client_connections, or let clients keep fewer connections"));
+    }
+    if worker.gateway.stopping.load(Ordering::SeqCst) {
+        return Err(Refusal::new(
+            sqlstate::CANNOT_CONNECT_NOW,
+            "pgmoor is shutting down",
+        ));
+    }
+    if name == CONSOLE {
+        return log_in_to_console(worker, talk, user).await;
+    }
+    let database = state.databases.get(name).cloned();
+    let endpoint = database
+        .as_ref()
+        .map(|database| database.endpoint.load_full());
+    let dbname = database
+        .as_ref()
+        .map(|database| database.dbname.load_full());
+    let mut lookup = endpoint.as_deref().map(|endpoint| ServerLookup {
+        endpoint,
+        dbname: dbname.as_ref().and_then(|name| name.as_deref()),
+        query: &state.settings.auth.auth_query,
+        limit: state.settings.login_timeout,
+    });
+    let identity = prove(talk, &state.users, user, &mut lookup).await?;
+    // Only who has logged in learns which databases there are.
+    let Some(database) = database.filter(|_| state.users.may_use(user, name)) else {
+        return Err(unknown_database(name, &state.databases, &state.users, user));
+    };
+    if database.disabled.load(Ordering::SeqCst) {
+        return Err(Refusal::new(
+            sqlstate::CANNOT_CONNECT_NOW,
+            format!("database \"{name}\" is disabled"),
+        )
+        .hint(format!(
+            "\"ENABLE {name}\" in the admin database lets clients in again"
+        )));
+    }
+    let key = PoolKey {
+        database: database.name.clone(),
+        user: match identity.login {
+            Login::Endpoint => None,
+            Login::Password(_) | Login::Keys { .. } => Some(user.into()),
+        },
+    };
+    if let Login::Password(_) = identity.login {
+        // The server is asked about this very password, each time. Who fails leaves no pool behind.
+        check_at_server(
+            &database,
+            user,
+            &identity.login,
+            state.settings.login_timeout,
+        )
+        .await?;
+    }
+    let pool = worker.pool(key, &database, identity.login.clone());
+    pool.shared.login.store(Arc::new(identity.login.clone()));
+    Ok(Admitted::Pool { pool, identity })
+}
+
+fn unknown_database(
+    name: &str,
+    databases: &crate::worker::Databases,
+    users: &crate::login::Users,
+    user: &str,
+) -> Refusal {
+    let mut known: Vec<&str> = databases
+        .keys()
+        .map(|known| &**known)
+        .filter(|known| users.may_use(user, known))
+        .collect();
+    known.sort_unstable();
+    Refusal::new(
+        sqlstate::INVALID_CATALOG_NAME,
+        format!("database \"{name}\" does not exist"),
+    )
+    .hint(format!("pgmoor serves: {}", known.join(", ")))
+}
+
+/// Users of the console are those that the configuration names, and whoever runs pgmoor.
+async fn log_in_to_console(
+    worker: &Rc<Worker>,
+    talk: &mut Talk,
+    user: &str,
+) -> Result<Admitted, Refusal> {
+    let state = worker.gateway.state.load_full();
+    if let pgmoor::stream::Peer::Unix { uid, .. } = talk.stream.peer()
+        && (*uid == 0 || *uid == rustix::process::geteuid().as_raw())
+        && user == CONSOLE
+    {
+        return Ok(Admitted::Console { admin: true });
+    }
+    prove(talk, &state.users, user, &mut None::<ServerLookup<'_>>).await?;
+    let admin = state.users.is_admin(user);
+    if admin || state.users.is_observer(user) {
+        return Ok(Admitted::Console { admin });
+    }
+    Err(Refusal::new(
+        sqlstate::INSUFFICIENT_PRIVILEGE,
+        format!("user \"{user}\" may not use the admin database"),
+    )
+    .hint("name the user in gateway.auth.admin_users or stats_users, or connect as \"pgmoor\" through the Unix socket as the user who runs pgmoor"))
+}
+
+async fn check_at_server(
+    database: &Database,
+    user: &str,
+    login: &Login,
+    limit: Duration,
+) -> Result<(), Refusal> {
+    let Login::Password(password) = login else {
+        return Ok(());
+    };
+    let endpoint = database.endpoint.load_full();
+    let dbname = database.dbname.load_full();
+    let login = connector::Login::Password {
+        user,
+        password: password.clone(),
+    };
+    let deadline = Instant::now() + limit;
+    match endpoint
+        .connector
+        .connect(login, dbname.as_deref(), &[], deadline)
+        .await
+    {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == pgmoor::error::ErrorKind::Authentication => {
+            Err(Refusal::login_failed(user, crate::report::chain(&error)))
+        }
+        Err(error) => Err(Refusal::new(error.sqlstate(), crate::report::chain(&error))
+            .hint(error.hint().unwrap_or_default())),
+    }
+}

@@ -1,0 +1,167 @@
+//! A worker's single-threaded event loop: accepting, serving, doing what others ask, keeping time.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pgmoor::stream::Stream;
+use tokio::sync::watch;
+use tokio::task::{LocalSet, spawn_local};
+use tracing::{info, warn};
+
+use crate::clients::Order;
+use crate::clock::Moment;
+use crate::entry;
+use crate::listener::{Accepted, Listener};
+use crate::pool::Signal;
+use crate::totals;
+use crate::worker::{Inbox, Place, Shared, Task, Worker};
+
+/// How often time limits are looked at.
+const TICK: Duration = Duration::from_millis(100);
+/// How often pools are looked after, in ticks.
+const UPKEEP: u32 = 10;
+/// How often what was counted is remembered, in ticks.
+const SAMPLE: u32 = (totals::PERIOD.as_millis() / TICK.as_millis()) as u32;
+/// A wait before connections are accepted again when there are no descriptors left.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// Runs a worker until `stop` says so. Called on the worker's own thread.
+///
+/// # Errors
+///
+/// The event loop cannot be had, or a listener cannot be watched.
+pub(crate) fn run(
+    index: usize,
+    gateway: Arc<Shared>,
+    listeners: Vec<Listener>,
+    inbox: Inbox,
+    mut stop: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let worker = Worker::new(index, gateway);
+    LocalSet::new().block_on(&runtime, async move {
+        for listener in listeners {
+            let accepting = spawn_local(accept(worker.clone(), listener.watch()?));
+            worker.accepts_by(accepting);
+        }
+        spawn_local(work(worker.clone(), inbox));
+        spawn_local(tick(worker.clone()));
+        // An error means that the handle is gone, and with it the reason to go on.
+        let _ = stop.wait_for(|stop| *stop).await;
+        Ok(())
+    })
+}
+
+fn serve(worker: &Rc<Worker>, stream: Stream, place: Place) {
+    spawn_local(entry::serve(worker.clone(), stream, place));
+}
+
+/// Accepts connections, and hands them to the worker with the fewest clients.
+async fn accept(worker: Rc<Worker>, listener: Accepted) {
+    loop {
+        let stream = match listener.accept().await {
+            Ok(stream) => stream,
+            Err(error) => {
+                warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(BREATH).await;
+                continue;
+            }
+        };
+        let chosen = worker.gateway.least_loaded(worker.index);
+        let place = Place::take(&worker.gateway, chosen);
+        if chosen == worker.index {
+            serve(&worker, stream, place);
+        } else if let Ok(detached) = stream.detach() {
+            worker.gateway.hand_to(chosen, detached, place);
+        }
+    }
+}
+
+/// Does what others ask of this worker.
+async fn work(worker: Rc<Worker>, mut inbox: Inbox) {
+    loop {
+        tokio::select! {
+            signal = inbox.signals.recv() => match signal {
+                Some(Signal::Server(shared, parted)) => worker.adopt(shared).receive(*parted),
+                Some(Signal::Donate(shared, to)) => worker.adopt(shared).donate(to),
+                Some(Signal::Nudge(shared)) => worker.adopt(shared).help(),
+                None => return,
+            },
+            task = inbox.tasks.recv() => match task {
+                Some(Task::Client(detached, place)) => match detached.attach() {
+                    Ok(stream) => serve(&worker, stream, place),
+                    Err(error) => info!(%error, "lost a client between two workers"),
+                },
+                Some(Task::Run(work)) => work(&worker),
+                None => return,
+            },
+        }
+    }
+}
+
+/// Looks at the clock for everybody, so that nobody needs a timer of its own.
+async fn tick(worker: Rc<Worker>) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut count = 0_u32;
+    loop {
+        ticks.tick().await;
+        let now = Moment::now();
+        enforce_limits(&worker, now);
+        if worker.index == 0 && count.is_multiple_of(SAMPLE) {
+            let totals = totals::sum(&worker.gateway.pools());
+            worker.gateway.history.sample(now, totals);
+        }
+        count = count.wrapping_add(1);
+        if count.is_multiple_of(UPKEEP) {
+            for pool in worker.pools() {
+                pool.maintain(now);
+            }
+            worker.forget_unused_pools();
+        }
+    }
+}
+
+/// Ends or cancels what has taken too long.
+fn enforce_limits(worker: &Worker, now: Moment) {
+    let state = worker.gateway.state.load();
+    let client_idle = state.settings.client_idle_timeout.get();
+    let pools: HashMap<_, _> = state
+        .databases
+        .iter()
+        .map(|(name, database)| (name.clone(), database.settings.load()))
+        .filter(|(_, pool)| {
+            pool.query_timeout.get().is_some() || pool.idle_in_transaction_timeout.get().is_some()
+        })
+        .collect();
+    if client_idle.is_none() && pools.is_empty() {
+        return;
+    }
+    worker.clients.each(|client| {
+        let silent = now.since(client.heard.get());
+        let pool = pools.get(&client.database);
+        match client.running.get() {
+            Some(began) => {
+                let limit = pool.and_then(|pool| pool.query_timeout.get());
+                if limit.is_some_and(|limit| now.since(began) > limit) {
+                    client.cancel_running();
+                }
+            }
+            None if client.in_transaction.get() => {
+                let limit = pool.and_then(|pool| pool.idle_in_transaction_timeout.get());
+                if limit.is_some_and(|limit| silent > limit) {
+                    client.give_order(Order::IdleInTransaction);
+                }
+            }
+            None => {
+                if client_idle.is_some_and(|limit| silent > limit) {
+                    client.give_order(Order::IdleTimeout);
+                }
+            }
+        }
+    });
+}

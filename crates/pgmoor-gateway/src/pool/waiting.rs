@@ -1,0 +1,80 @@
+//! A client's wait for a server connection.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use tokio::time::Sleep;
+
+use super::error::CheckoutError;
+use super::local::{Outcome, Pool};
+use super::reset::Condition;
+use super::server::Server;
+use crate::clock::Moment;
+
+/// A client's place in the queue.
+pub(crate) struct Waiting {
+    pool: Rc<Pool>,
+    receiver: Outcome,
+    since: Moment,
+    deadline: Pin<Box<Sleep>>,
+}
+
+impl Waiting {
+    /// Puts the client into the pool's queue.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckoutError::QueueFull`].
+    pub(crate) fn join(pool: &Rc<Pool>) -> Result<Self, CheckoutError> {
+        let (receiver, since, limit) = pool.enqueue()?;
+        Ok(Self {
+            pool: pool.clone(),
+            receiver,
+            since,
+            deadline: Box::pin(tokio::time::sleep(limit)),
+        })
+    }
+
+    pub(crate) fn since(&self) -> Moment {
+        self.since
+    }
+
+    /// Ready with a server connection, or with the reason why there is none.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Box<Server>, CheckoutError>> {
+        if let Poll::Ready(outcome) = Pin::new(&mut self.receiver).poll(cx) {
+            return Poll::Ready(outcome.unwrap_or_else(|_| Err(self.timed_out())));
+        }
+        self.deadline.as_mut().poll(cx).map(|()| {
+            self.pool.counters.timeouts.add(1);
+            Err(self.timed_out())
+        })
+    }
+
+    fn timed_out(&self) -> CheckoutError {
+        CheckoutError::TimedOut {
+            database: self.pool.shared.key.database.to_string(),
+            waited: self.since.elapsed(),
+            paused: self.pool.shared.is_paused(),
+            last: self.pool.last_error.borrow().clone(),
+        }
+    }
+}
+
+impl Drop for Waiting {
+    /// A server connection that was given at the last moment goes back.
+    fn drop(&mut self) {
+        self.receiver.close();
+        if let Ok(Ok(server)) = self.receiver.try_recv() {
+            self.pool.check_in(server, Condition::Clean);
+        }
+        self.pool
+            .queue
+            .borrow_mut()
+            .retain(|waiter| !waiter.sender.is_closed());
+        self.pool.show_queue();
+    }
+}
