@@ -49,7 +49,7 @@ fn a_reset_by_the_extended_protocol_brings_back_what_the_client_began_with() {
     pair.say(&[run("reset timezone"), sync()].concat());
     pair.answer(&server(&["1", "2", "C RESET", "S TimeZone=UTC", "Z I"]));
 
-    assert_eq!(pair.relay.parameters(), &startup);
+    assert_eq!(pair.relay.parameters.current(), &startup);
     assert_ne!(pair.server.applied, startup);
 }
 
