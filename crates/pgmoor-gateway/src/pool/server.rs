@@ -170,7 +170,13 @@ impl Server {
                         .state
                         .report(parameter.name, &parameter.value_str());
                 }
-                tag::NOTICE_RESPONSE => {}
+                // A server that is going away says so before it closes the connection.
+                tag::NOTICE_RESPONSE => {
+                    let notice = backend::ErrorView::new(&message[frame::HEADER..]);
+                    if notice.sqlstate().is_some_and(|state| state.class() == "57") {
+                        return false;
+                    }
+                }
                 _ => return false,
             }
             at += header.len;
