@@ -303,37 +303,56 @@ fn build(configuration: Configuration, before: Option<&State>) -> Result<State, 
             (name, endpoint)
         })
         .collect();
-    let mut built = Databases::new();
+    let mut served = Vec::new();
     for (name, settings) in databases {
-        let endpoint_name = endpoint_name(&name, &settings);
-        let endpoint = endpoints
-            .get(&endpoint_name)
-            .ok_or_else(|| StartError::NoEndpoint {
-                database: name.clone(),
-                endpoint: endpoint_name.clone(),
-            })?;
-        let known = before.and_then(|before| before.databases.get(name.as_str()));
-        let database = match known {
+        let configured = endpoint_name(&name, &settings);
+        let Some(endpoint) = endpoints.get(&configured).cloned() else {
+            return Err(StartError::NoEndpoint {
+                database: name,
+                endpoint: configured,
+            });
+        };
+        served.push((name, settings, configured, endpoint));
+    }
+    let tls = server_tls(&gateway, before)?;
+    let users = users(&gateway)?;
+    // From here on nothing fails: what clients use is changed as a whole or not at all.
+    let mut retired = before.map_or_else(Databases::new, |before| {
+        let all = before.retired.iter().chain(&before.databases);
+        all.map(|(name, database)| (name.clone(), database.clone()))
+            .collect()
+    });
+    let mut built = Databases::new();
+    for (name, settings, configured, endpoint) in served {
+        // One that was taken away and comes back is the same to the clients that it still has.
+        let database = match retired.remove(name.as_str()) {
             Some(known) => {
-                update(known, &settings, endpoint);
-                known.clone()
+                update(&known, &settings, configured, &endpoint, &endpoints);
+                known
             }
-            None => Arc::new(new_database(&name, settings, endpoint.clone())),
+            None => Arc::new(new_database(&name, settings, configured, endpoint)),
         };
         built.insert(name.as_str().into(), database);
     }
     Ok(State {
-        tls: server_tls(&gateway, before)?,
-        users: users(&gateway)?,
+        tls,
+        users,
         settings: gateway,
         databases: built,
+        retired,
         endpoints,
     })
 }
 
-fn new_database(name: &str, settings: DatabaseSettings, endpoint: Arc<Endpoint>) -> Database {
+fn new_database(
+    name: &str,
+    settings: DatabaseSettings,
+    configured: String,
+    endpoint: Arc<Endpoint>,
+) -> Database {
     Database {
         name: name.into(),
+        configured: ArcSwap::from_pointee(configured),
         dbname: ArcSwap::from_pointee(settings.dbname),
         settings: ArcSwap::from_pointee(settings.pool),
         endpoint: ArcSwap::new(endpoint),
@@ -346,10 +365,25 @@ fn new_database(name: &str, settings: DatabaseSettings, endpoint: Arc<Endpoint>)
 
 /// New settings for a database that clients use: server connections to another place are replaced
 /// as they come back.
-fn update(known: &Database, settings: &DatabaseSettings, endpoint: &Arc<Endpoint>) {
-    let moved = !Arc::ptr_eq(&known.endpoint.load_full(), endpoint)
-        || **known.dbname.load() != settings.dbname;
+///
+/// A database that was switched stays where it is until its configuration names another endpoint
+/// than before: a reload must never take clients back to the server that they were moved from.
+fn update(
+    known: &Database,
+    settings: &DatabaseSettings,
+    configured: String,
+    endpoint: &Arc<Endpoint>,
+    endpoints: &HashMap<String, Arc<Endpoint>>,
+) {
+    let live = known.endpoint.load_full();
+    let endpoint = if **known.configured.load() == configured {
+        endpoints.get(&live.name).unwrap_or(endpoint)
+    } else {
+        endpoint
+    };
+    let moved = !Arc::ptr_eq(&live, endpoint) || **known.dbname.load() != settings.dbname;
     known.settings.store(Arc::new(settings.pool.clone()));
+    known.configured.store(Arc::new(configured));
     if moved {
         known.dbname.store(Arc::new(settings.dbname.clone()));
         known.endpoint.store(endpoint.clone());

@@ -42,6 +42,8 @@ pub(crate) struct State {
     pub(crate) tls: Option<Arc<ServerTls>>,
     pub(crate) users: Users,
     pub(crate) databases: Databases,
+    /// Those that a reload took away; some may still have clients.
+    pub(crate) retired: Databases,
     pub(crate) endpoints: HashMap<String, Arc<Endpoint>>,
 }
 

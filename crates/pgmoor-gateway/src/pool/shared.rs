@@ -50,6 +50,8 @@ pub(crate) struct Database {
     pub(crate) dbname: ArcSwap<Option<String>>,
     pub(crate) settings: ArcSwap<PoolSettings>,
     pub(crate) endpoint: ArcSwap<Endpoint>,
+    /// The endpoint that the configuration names; a switch may have gone to another.
+    pub(crate) configured: ArcSwap<String>,
     /// Clients wait instead of getting a server connection.
     pub(crate) paused: AtomicBool,
     /// No client is let in any more.
