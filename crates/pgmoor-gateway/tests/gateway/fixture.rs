@@ -145,17 +145,21 @@ impl Plan {
 
 /// An endpoint at a connection string.
 pub(crate) fn endpoint_at(url: &str, max_connections: Option<usize>) -> Arc<Endpoint> {
+    endpoint_named("primary", url, max_connections)
+}
+
+/// An endpoint by any name.
+pub(crate) fn endpoint_named(
+    name: &str,
+    url: &str,
+    max_connections: Option<usize>,
+) -> Arc<Endpoint> {
     let parsed = endpoint::Endpoint::parse(url).expect("a connection string");
     let connector = Connector::new(parsed, Arc::new(NoCredential)).expect("a connector");
     let fingerprint = url.bytes().fold(7_u64, |sum, byte| {
         sum.wrapping_mul(31).wrapping_add(byte.into())
     });
-    Arc::new(Endpoint::new(
-        "primary",
-        connector,
-        max_connections,
-        fingerprint,
-    ))
+    Arc::new(Endpoint::new(name, connector, max_connections, fingerprint))
 }
 
 impl Gate {

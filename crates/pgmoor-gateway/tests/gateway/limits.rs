@@ -272,3 +272,33 @@ async fn an_old_server_connection_is_replaced_between_transactions() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_client_that_gives_up_waiting_leaves_its_turn_to_the_next() {
+    for mode in MODES {
+        let gate = Gate::start(mode, 1).await;
+        let mut clients = Vec::new();
+        for _ in 0..5 {
+            clients.push(gate.client().await);
+        }
+        let mut last = clients.pop().expect("five");
+        let mut holder = clients.pop().expect("four");
+        holder.query("begin").await;
+        for client in &mut clients {
+            client.send(&f::query("select 'lost'")).await;
+            client.expect_silence(Duration::from_millis(20)).await;
+        }
+        last.send(&f::query("select 'served'")).await;
+        last.expect_silence(Duration::from_millis(20)).await;
+
+        clients.into_iter().for_each(RawClient::reset);
+        holder.query("commit").await;
+        holder.terminate().await;
+
+        assert_eq!(
+            values(&last.read_until_ready().await),
+            ["served"],
+            "{mode:?}"
+        );
+    }
+}

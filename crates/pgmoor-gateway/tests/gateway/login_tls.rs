@@ -243,3 +243,22 @@ async fn a_required_client_certificate_must_be_there_and_of_the_right_authority(
         }
     }
 }
+
+#[tokio::test]
+async fn a_tls_handshake_that_never_ends_is_closed_without_a_word() {
+    let ca = Ca::default();
+    let limit = std::time::Duration::from_millis(300);
+    let plan = with_tls(&ca, TlsMode::Allow, |gateway| gateway.login_timeout = limit);
+    let gate = plan.start().await;
+    let hello = [0x16, 3, 1, 2, 0, 1, 0, 1];
+    for direct in [false, true] {
+        let mut client = RawClient::connect(gate.address).await;
+        if !direct {
+            client.request_tls().await;
+        }
+        client.send(&hello).await;
+
+        assert_eq!(client.read_to_end().await, b"");
+    }
+    assert_eq!(gate.client().await.value("select 1").await, "1");
+}

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use pgmoor_gateway::settings::PoolMode;
 use pgmoor_testkit::{Postgres, RawClient, frontend as f};
 
-use crate::fixture::{Gate, MODES, Plan, Served, endpoint_at, values};
+use crate::fixture::{Gate, MODES, Plan, Served, endpoint_at, endpoint_named, values};
 
 const A_MOMENT: Duration = Duration::from_millis(30);
 
@@ -118,7 +118,7 @@ async fn two_servers(plan: Plan) -> (Gate, Postgres) {
     let (first, second) = tokio::join!(Postgres::start(), Postgres::start());
     let served = plan.serve(&[
         ("primary", endpoint_at(&first.url(), None)),
-        ("second", endpoint_at(&second.url(), None)),
+        ("second", endpoint_named("second", &second.url(), None)),
     ]);
     let gate = Gate {
         served,
@@ -241,12 +241,64 @@ async fn a_reload_changes_pool_size_and_endpoint_and_keeps_clients() {
 }
 
 #[tokio::test]
+async fn a_database_that_was_taken_away_comes_back_as_it_is_configured_then() {
+    let plan = Plan::new(PoolMode::Transaction, 1);
+    let (gate, second) = two_servers(plan.clone().database("other", "primary")).await;
+    let plan = plan.gateway(|gateway| gateway.state_dir = gate.state_dir());
+    let other = || RawClient::login_to(gate.address, "app", &gate.password, "other");
+    let mut stays = other().await;
+    let endpoints = [
+        ("primary", endpoint_at(&gate.postgres.url(), None)),
+        ("second", endpoint_named("second", &second.url(), None)),
+    ];
+
+    gate.gateway
+        .reload(plan.configuration(&endpoints))
+        .expect("reloaded");
+    let mut refused = RawClient::connect(gate.address).await;
+    let parameters = [("user", "app"), ("database", "other")];
+    refused
+        .expect_login_error(&parameters, &gate.password, "3D000")
+        .await;
+    assert_eq!(stays.value("select 1").await, "1");
+    let again = plan.database("other", "second").configuration(&endpoints);
+    gate.gateway.reload(again).expect("reloaded");
+
+    let port = second.port().to_string();
+    assert_eq!(other().await.value("show port").await, port);
+    assert_eq!(stays.value("show port").await, port);
+}
+
+#[tokio::test]
+async fn a_reload_does_not_take_a_switched_database_back() {
+    let plan = Plan::new(PoolMode::Transaction, 1);
+    let (gate, second) = two_servers(plan.clone()).await;
+    let plan = plan.gateway(|gateway| gateway.state_dir = gate.state_dir());
+    let endpoints = [
+        ("primary", endpoint_at(&gate.postgres.url(), None)),
+        ("second", endpoint_named("second", &second.url(), None)),
+    ];
+    let mut client = gate.client().await;
+    let traffic = gate.gateway.traffic();
+    traffic.pause("app").expect("paused");
+    traffic.switch("app", "second").expect("switched");
+    traffic.resume("app").expect("resumed");
+
+    let same = plan.configuration(&endpoints);
+    gate.gateway.reload(same).expect("reloaded");
+
+    let port = second.port().to_string();
+    assert_eq!(client.value("show port").await, port);
+}
+
+#[tokio::test]
 async fn a_reload_that_cannot_be_used_changes_nothing() {
     let plan = Plan::new(PoolMode::Transaction, 1);
     let gate = plan.clone().start().await;
-    let mut client = gate.client().await;
+    let (mut client, mut waiting) = (gate.client().await, gate.client().await);
     let broken = plan
         .gateway(|gateway| gateway.state_dir = gate.state_dir())
+        .pool(|pool| pool.size = 2.try_into().expect("not zero"))
         .database("other", "nowhere");
 
     let first = endpoint_at(&gate.postgres.url(), None);
@@ -258,8 +310,10 @@ async fn a_reload_that_cannot_be_used_changes_nothing() {
         outcome.expect_err("refused").to_string(),
         "database \"other\" has no endpoint \"nowhere\""
     );
-    assert_eq!(client.value("select 1").await, "1");
-    assert_eq!(gate.client().await.value("select 1").await, "1");
+    client.query("begin").await;
+    ask(&mut waiting, "select 'one at a time'").await;
+    client.query("commit").await;
+    assert_eq!(answer(&mut waiting).await, ["one at a time"]);
 }
 
 #[tokio::test]
