@@ -4,23 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
-use std::time::{Duration, Instant};
 
-use pgmoor::connector::CancelTarget;
 use pgmoor::stream::Peer;
 use subtle::ConstantTimeEq;
-use tracing::debug;
 
 use crate::clock::Moment;
-use crate::pool::Server;
-
-/// How long the delivery of a cancel request may take.
-const CANCEL_LIMIT: Duration = Duration::from_secs(5);
-
-/// Held until a cancel request has reached its server, or has nowhere to go.
-pub(crate) type Delivered = tokio::sync::oneshot::Sender<()>;
+use crate::pool::{Card, Delivered};
 
 /// What a client is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,50 +36,6 @@ pub(crate) enum Order {
     IdleInTransaction,
 }
 
-/// The server connection that a client has, as far as others need it.
-#[derive(Debug, Clone)]
-pub(crate) struct Held {
-    pub(crate) id: u64,
-    pub(crate) pid: Option<i32>,
-    pub(crate) opened: Moment,
-    pub(crate) endpoint: Arc<str>,
-    pub(crate) peer: Peer,
-    pub(crate) tls: Option<Arc<str>>,
-    pub(crate) generation: u64,
-    target: Arc<CancelTarget>,
-    under_way: Arc<AtomicUsize>,
-}
-
-impl Held {
-    pub(crate) fn of(server: &Server) -> Self {
-        let about = &server.about;
-        Self {
-            id: about.id,
-            pid: about.pid,
-            opened: about.opened,
-            endpoint: about.endpoint.clone(),
-            peer: about.peer,
-            tls: about.tls.clone(),
-            generation: about.generation,
-            target: about.cancel.clone(),
-            under_way: about.cancels.clone(),
-        }
-    }
-
-    /// Asks the server to cancel what runs there. The connection is nobody else's until it is done;
-    /// `delivered` is dropped then.
-    pub(crate) fn cancel(self, delivered: Option<Delivered>) {
-        self.under_way.fetch_add(1, Ordering::SeqCst);
-        tokio::task::spawn_local(async move {
-            if let Err(error) = self.target.cancel(Instant::now() + CANCEL_LIMIT).await {
-                debug!(server_id = self.id, error = %crate::report::chain(&error), "cannot deliver cancel request");
-            }
-            self.under_way.fetch_sub(1, Ordering::SeqCst);
-            drop(delivered);
-        });
-    }
-}
-
 /// One logged-in client.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -110,7 +56,7 @@ pub(crate) struct Client {
     /// When the statement that runs was sent; `None` when none does.
     pub(crate) running: Cell<Option<Moment>>,
     pub(crate) in_transaction: Cell<bool>,
-    pub(crate) held: RefCell<Option<Held>>,
+    pub(crate) held: RefCell<Option<Arc<Card>>>,
     /// Its prepared statements, and those on its server connection, when it was last answered.
     pub(crate) prepared: Cell<(usize, usize)>,
     order: Cell<Option<Order>>,

@@ -87,11 +87,11 @@ impl Pool {
         while let Some(mut server) = idle.pop() {
             self.show_idle(idle.len());
             if server.health() == Health::Dead {
-                info!(server_id = server.about.id, pool = %self.name(), "server closed an idle connection");
+                info!(server_id = server.about.card.id, pool = %self.name(), "server closed an idle connection");
                 self.counters.discards.add("server_gone");
                 continue;
             }
-            if server.about.generation == self.shared.generation() {
+            if server.about.card.generation == self.shared.generation() {
                 return Some(server);
             }
             self.counters.discards.add("replaced");
@@ -244,7 +244,7 @@ impl Pool {
             NonZeroUsize::new(settings.prepared_statements as usize).unwrap_or(NonZeroUsize::MIN),
             settings.lifetime.get(),
         );
-        debug!(server_id = server.about.id, pool = %self.name(), "opened server connection");
+        debug!(server_id = server.about.card.id, pool = %self.name(), "opened server connection");
         self.place(Box::new(server));
         self.help();
     }
@@ -299,7 +299,7 @@ impl Pool {
             }
             Condition::Clean | Condition::Used => self.reset(server),
             Condition::Unusable(reason) => {
-                info!(server_id = server.about.id, pool = %self.name(), reason, "discarded server connection");
+                info!(server_id = server.about.card.id, pool = %self.name(), reason, "discarded server connection");
                 self.counters.discards.add(reason);
                 drop(server);
                 self.help();
@@ -324,9 +324,12 @@ impl Pool {
             };
             pool.counters.resetting_servers.change(-1);
             match outcome {
-                Ok(()) => pool.place(server),
+                Ok(()) => {
+                    server.about.used.set(Moment::now());
+                    pool.place(server);
+                }
                 Err(reason) => {
-                    info!(server_id = server.about.id, pool = %pool.name(), reason, "discarded server connection");
+                    info!(server_id = server.about.card.id, pool = %pool.name(), reason, "discarded server connection");
                     pool.counters.discards.add(reason);
                     drop(server);
                     pool.help();
@@ -338,13 +341,12 @@ impl Pool {
     /// Gives a clean server connection to who needs it most, or keeps it.
     fn place(self: &Rc<Self>, mut server: Box<Server>) {
         let paused = self.shared.is_paused();
-        if paused || server.about.generation != self.shared.generation() {
+        if paused || server.about.card.generation != self.shared.generation() {
             let reason = if paused { "paused" } else { "replaced" };
             self.counters.discards.add(reason);
             return server.close();
         }
         if self.queue.borrow().is_empty() && !self.has_needier() {
-            server.about.used.set(Moment::now());
             let count = {
                 let mut idle = self.idle.borrow_mut();
                 idle.push(server);
@@ -435,13 +437,13 @@ impl Pool {
                 .is_some_and(|limit| idle_for > limit)
                 && kept.len() >= min_idle;
             if server.health() == Health::Dead {
-                info!(server_id = server.about.id, pool = %self.name(), "server closed an idle connection");
+                info!(server_id = server.about.card.id, pool = %self.name(), "server closed an idle connection");
                 self.counters.discards.add("server_gone");
                 continue;
             }
             let reason = if paused {
                 "paused"
-            } else if server.about.generation != generation {
+            } else if server.about.card.generation != generation {
                 "replaced"
             } else if server.is_expired(now) {
                 "age"

@@ -26,7 +26,7 @@ pub(crate) use error::CheckoutError;
 pub(crate) use health::{Failure, Health};
 pub(crate) use local::Pool;
 pub(crate) use reset::Condition;
-pub(crate) use server::Server;
+pub(crate) use server::{Card, Delivered, Server};
 pub(crate) use shared::{Database, Login, PoolKey, SharedPool, Signal, Signals};
 pub(crate) use waiting::Waiting;
 pub(crate) use welcomes::Reported;

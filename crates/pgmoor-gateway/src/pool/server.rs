@@ -4,11 +4,12 @@ use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pgmoor::connector::{CancelTarget, Connection};
 use pgmoor::stream::{Detached, Peer, Stream};
 use pgmoor_wire::{backend, frame, frontend, tag};
+use tracing::debug;
 
 use super::permit::Permit;
 use crate::clock::Moment;
@@ -16,6 +17,9 @@ use crate::relay::ServerState;
 
 /// An unfinished message that nobody asked for may not grow beyond this, in bytes.
 const MAX_UNASKED: usize = 64 << 10;
+
+/// How long the delivery of a cancel request may take.
+const CANCEL_LIMIT: Duration = Duration::from_secs(5);
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
@@ -26,29 +30,55 @@ pub(crate) struct Server {
     pub(crate) about: Box<About>,
 }
 
-/// Everything but the stream.
+/// What never changes about a server connection. Whoever uses it shows its card, so that it can be
+/// listed and cancelled from elsewhere.
 #[derive(Debug)]
-pub(crate) struct About {
+pub(crate) struct Card {
     pub(crate) id: u64,
-    pub(crate) state: ServerState,
-    /// Received and not used yet: part of a message.
-    pub(crate) inbox: Vec<u8>,
-    /// To be sent yet.
-    pub(crate) outbox: Vec<u8>,
     /// The server's process, for people.
     pub(crate) pid: Option<i32>,
-    pub(crate) cancel: Arc<CancelTarget>,
-    /// Cancel requests under way: nobody else may have the connection before they have ended.
-    pub(crate) cancels: Arc<AtomicUsize>,
     pub(crate) opened: Moment,
-    pub(crate) used: Cell<Moment>,
-    /// When it is too old; `None` for never.
-    expires: Option<Moment>,
     pub(crate) generation: u64,
     pub(crate) endpoint: Arc<str>,
     /// The server's address, and how the connection is encrypted, for people.
     pub(crate) peer: Peer,
     pub(crate) tls: Option<Arc<str>>,
+    cancel: CancelTarget,
+    /// Cancel requests under way: nobody else may have the connection before they have ended.
+    cancels: AtomicUsize,
+}
+
+impl Card {
+    /// Asks the server to cancel what runs there. The connection is nobody else's until it is done;
+    /// `delivered` is dropped then.
+    pub(crate) fn cancel(self: Arc<Self>, delivered: Option<Delivered>) {
+        self.cancels.fetch_add(1, Ordering::SeqCst);
+        tokio::task::spawn_local(async move {
+            let deadline = Instant::now() + CANCEL_LIMIT;
+            if let Err(error) = self.cancel.cancel(deadline).await {
+                debug!(server_id = self.id, error = %crate::report::chain(&error), "cannot deliver cancel request");
+            }
+            self.cancels.fetch_sub(1, Ordering::SeqCst);
+            drop(delivered);
+        });
+    }
+}
+
+/// Held until a cancel request has reached its server, or has nowhere to go.
+pub(crate) type Delivered = tokio::sync::oneshot::Sender<()>;
+
+/// Everything but the stream.
+#[derive(Debug)]
+pub(crate) struct About {
+    pub(crate) card: Arc<Card>,
+    pub(crate) state: ServerState,
+    /// Received and not used yet: part of a message.
+    pub(crate) inbox: Vec<u8>,
+    /// To be sent yet.
+    pub(crate) outbox: Vec<u8>,
+    pub(crate) used: Cell<Moment>,
+    /// When it is too old; `None` for never.
+    expires: Option<Moment>,
     /// Held for as long as the connection is.
     _permit: Option<Permit>,
 }
@@ -92,20 +122,22 @@ impl Server {
         Self {
             stream: connection.stream,
             about: Box::new(About {
-                id,
+                card: Arc::new(Card {
+                    id,
+                    pid: connection.key.as_ref().map(|(pid, _)| *pid),
+                    opened,
+                    generation,
+                    endpoint: endpoint.into(),
+                    peer,
+                    tls,
+                    cancel: connection.cancel,
+                    cancels: AtomicUsize::new(0),
+                }),
                 state: ServerState::new(connection.parameters, statements),
                 inbox: connection.leftover,
                 outbox: Vec::new(),
-                pid: connection.key.as_ref().map(|(pid, _)| *pid),
-                cancel: Arc::new(connection.cancel),
-                cancels: Arc::new(AtomicUsize::new(0)),
-                opened,
                 used: Cell::new(opened),
                 expires,
-                generation,
-                endpoint: endpoint.into(),
-                peer,
-                tls,
                 _permit: permit,
             }),
         }
@@ -117,7 +149,7 @@ impl Server {
 
     /// Whether a cancel request is on its way to it.
     pub(crate) fn is_being_cancelled(&self) -> bool {
-        self.about.cancels.load(Ordering::SeqCst) > 0
+        self.about.card.cancels.load(Ordering::SeqCst) > 0
     }
 
     /// Looks at a connection that nobody uses. No system call when nothing has arrived.

@@ -216,7 +216,8 @@ impl Session {
             && server.about.inbox.is_empty()
             && server.about.outbox.is_empty()
         {
-            self.release(Condition::Clean);
+            // The clock was read when the last bytes came.
+            self.release(Condition::Clean, self.client.heard.get());
         }
     }
 }

@@ -15,7 +15,7 @@ use pgmoor_wire::backend::{self, TransactionStatus};
 use pgmoor_wire::{frame, tag};
 
 use crate::buffers::Buffers;
-use crate::clients::{Client, Doing, Held, Order};
+use crate::clients::{Client, Doing, Order};
 use crate::clock::Moment;
 use crate::pool::{Condition, Pool, Server, Waiting};
 use crate::relay::Relay;
@@ -108,7 +108,7 @@ impl Session {
 
     /// Gives a server connection that was checked out during the login.
     pub(crate) fn begin_with(&mut self, server: Box<Server>) {
-        self.adopt(server);
+        self.adopt(server, Moment::now());
         self.is_fresh = false;
     }
 
@@ -207,7 +207,7 @@ impl Session {
             input = &input[frame::HEADER..];
         }
         if let Some(server) = self.pool.try_check_out() {
-            self.adopt(server);
+            self.adopt(server, self.client.heard.get());
             return self.take_from_client(input);
         }
         self.inbox = input.to_vec();
@@ -226,11 +226,10 @@ impl Session {
         self.client.since.set(since);
     }
 
-    fn adopt(&mut self, server: Box<Server>) {
-        let now = Moment::now();
+    fn adopt(&mut self, server: Box<Server>, now: Moment) {
         self.does(Doing::Active, now);
         self.checked_out = now;
-        *self.client.held.borrow_mut() = Some(Held::of(&server));
+        *self.client.held.borrow_mut() = Some(server.about.card.clone());
         self.pool.counters.active_clients.change(1);
         self.is_fresh = true;
         self.phase = Phase::Active(server);
@@ -242,7 +241,7 @@ impl Session {
         };
         match waiting.poll(cx) {
             Poll::Ready(Ok(server)) => {
-                self.adopt(server);
+                self.adopt(server, Moment::now());
                 let ahead = std::mem::take(&mut self.inbox);
                 return self.take_from_client(&ahead);
             }
@@ -267,9 +266,9 @@ impl Session {
         }
     }
 
-    fn release(&mut self, condition: Condition) {
+    fn release(&mut self, condition: Condition, now: Moment) {
         if let Phase::Active(server) = std::mem::replace(&mut self.phase, Phase::Idle) {
-            let now = Moment::now();
+            server.about.used.set(now);
             self.relay.detach();
             self.client.held.replace(None);
             self.client.in_transaction.set(false);
@@ -307,7 +306,7 @@ impl Session {
                 // Nobody waits for the answer: spare the server the work.
                 held.cancel(None);
             }
-            self.release(condition);
+            self.release(condition, Moment::now());
         }
         self.phase = Phase::Idle;
         end
@@ -316,7 +315,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.release(Condition::Unusable("client_gone"));
+        self.release(Condition::Unusable("client_gone"), Moment::now());
         self.pool.counters.clients.change(-1);
     }
 }

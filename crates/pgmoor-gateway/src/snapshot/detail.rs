@@ -256,21 +256,21 @@ fn servers(worker: &Rc<Worker>) -> Vec<ServerRow> {
 fn idle_row(worker: usize, pool: &Rc<Pool>, server: &Server) -> ServerRow {
     let about = &server.about;
     ServerRow {
-        id: about.id,
+        id: about.card.id,
         worker,
         database: pool.shared.key.database.clone(),
         user: user_of(pool),
-        endpoint: about.endpoint.clone(),
-        peer: about.peer,
-        pid: about.pid,
-        tls: about.tls.clone(),
+        endpoint: about.card.endpoint.clone(),
+        peer: about.card.peer,
+        pid: about.card.pid,
+        tls: about.card.tls.clone(),
         state: ServerState::Idle,
-        opened: about.opened,
+        opened: about.card.opened,
         used: about.used.get(),
         client: None,
         application_name: String::new(),
         prepared: about.state.prepared_statements(),
-        close_needed: about.generation != pool.shared.generation(),
+        close_needed: about.card.generation != pool.shared.generation(),
     }
 }
 
