@@ -229,3 +229,83 @@ fn every_link_in_the_guides_leads_to_a_file() {
 
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
+
+/// Everything between two backticks, outside fenced blocks.
+fn spans(text: &str) -> Vec<String> {
+    let outside = text.split("```").step_by(2);
+    outside
+        .flat_map(|part| part.split('`').skip(1).step_by(2))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The sources of all crates: path and text.
+fn sources() -> Vec<(String, String)> {
+    let mut paths = Vec::new();
+    collect(&root().join("crates"), "rs", true, &mut paths);
+    paths
+        .into_iter()
+        .map(|path| {
+            let text = fs::read_to_string(&path).expect("is text");
+            (path.display().to_string(), text)
+        })
+        .collect()
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    text.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'))
+        .any(|found| found == word)
+}
+
+/// Whether a path such as `pool::SharedPool` or `Session::end` is one of the code: the last name
+/// stands in a file of the module or in one that has the type.
+fn is_in_code(path: &str, sources: &[(String, String)]) -> bool {
+    let parts: Vec<&str> = path.split("::").collect();
+    let [.., place, name] = parts.as_slice() else {
+        return true;
+    };
+    let is_type = place.starts_with(|first: char| first.is_ascii_uppercase());
+    sources.iter().any(|(file, text)| {
+        let is_module =
+            file.ends_with(&format!("/{place}.rs")) || file.contains(&format!("/{place}/"));
+        let is_crate = file.contains(&format!("/{}/src/", place.replace('_', "-")));
+        (is_module || is_crate || is_type && has_word(text, place)) && has_word(text, name)
+    })
+}
+
+#[test]
+fn every_name_in_the_architecture_and_the_decisions_is_in_the_code() {
+    let sources = sources();
+    let mut pages = vec![root().join("ARCHITECTURE.md")];
+    collect(&root().join("docs/adr"), "md", false, &mut pages);
+    let mut problems = Vec::new();
+    for page in pages {
+        let text = fs::read_to_string(&page).expect("is text");
+        for span in spans(&text) {
+            let is_path = span.contains("::") && span.split("::").all(is_name);
+            let is_file = span.ends_with(".rs")
+                && span.chars().all(|letter| !letter.is_whitespace())
+                && span != "NAME.rs"
+                && !span.contains("/NAME.rs");
+            let known = match (is_path, is_file) {
+                (true, _) => is_in_code(&span, &sources),
+                (_, true) => sources
+                    .iter()
+                    .any(|(file, _)| file.ends_with(&format!("/{span}"))),
+                (false, false) => true,
+            };
+            if !known {
+                problems.push(format!("{}: {span}", page.display()));
+            }
+        }
+    }
+
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
