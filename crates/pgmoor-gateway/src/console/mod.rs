@@ -7,9 +7,11 @@
 //! Simple and extended queries are understood, because drivers use both. No server connection is
 //! involved, so it answers when every server is gone.
 
+mod config;
+mod sockets;
+mod show;
 mod command;
 mod run;
-mod show;
 #[cfg(test)]
 pub(crate) mod tests;
 mod wire;

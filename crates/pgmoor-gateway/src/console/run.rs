@@ -15,6 +15,7 @@ use tracing::info;
 use super::Console;
 use super::command::{Command, Problem};
 use super::show::{self, Figures, Show};
+use super::{config, sockets};
 use crate::clients::{Client, Order};
 use crate::hooks::Shutdown;
 use crate::process;
@@ -173,11 +174,11 @@ impl Console {
             _ => crate::snapshot::Detail::default(),
         };
         Ok(Reply::Table(match what {
-            Show::Clients => show::clients(&all, &detail),
-            Show::Servers => show::servers(&all, &detail),
+            Show::Clients => sockets::clients(&all, &detail),
+            Show::Servers => sockets::servers(&all, &detail),
             Show::Users => show::users(&all, &detail),
             Show::Lists => show::lists(&all, &detail),
-            Show::Config => show::config(&shared.state.load_full()),
+            Show::Config => config::config(&shared.state.load_full()),
             Show::Databases => show::databases(&all),
             Show::Mem => show::mem(&all, process::read().map(|own| own.resident)),
             Show::Pools => show::pools(&all),

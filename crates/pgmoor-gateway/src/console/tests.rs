@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use pgmoor::stream::Peer;
 
 use super::show::{self, Figures};
+use super::sockets;
 use crate::clock::Moment;
 use crate::settings::PoolMode;
 use crate::snapshot::{
@@ -37,7 +38,11 @@ fn totals(queries: u64) -> Totals {
 
 /// A gateway that has run for 100 s, with one client in a transaction and one that waits.
 pub(crate) fn busy() -> (Overview, Detail) {
-    let overview = Overview {
+    (busy_overview(), busy_detail())
+}
+
+fn busy_overview() -> Overview {
+    Overview {
         clock: Clock {
             time: SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
             moment: at(101),
@@ -98,7 +103,10 @@ pub(crate) fn busy() -> (Overview, Detail) {
         totals: ByDatabase::from([("app".into(), totals(1_200))]),
         period: Duration::from_secs(60),
         recent: ByDatabase::from([("app".into(), totals(600))]),
-    };
+    }
+}
+
+fn busy_detail() -> Detail {
     let client = |id, state| ClientRow {
         id,
         worker: 0,
@@ -135,15 +143,14 @@ pub(crate) fn busy() -> (Overview, Detail) {
         prepared: 5,
         close_needed: true,
     };
-    let detail = Detail {
+    Detail {
         clients: vec![
             client(1, ClientState::IdleInTransaction),
             client(2, ClientState::Waiting),
         ],
         servers: vec![server],
         silent: Vec::new(),
-    };
-    (overview, detail)
+    }
 }
 
 /// One line for each value: wide tables stay readable.
@@ -173,8 +180,8 @@ fn pools_and_databases_have_the_columns_of_pgbouncer() {
 fn clients_and_servers_have_the_columns_of_pgbouncer() {
     let (overview, detail) = busy();
 
-    insta::assert_snapshot!("clients", tall(&show::clients(&overview, &detail)));
-    insta::assert_snapshot!("servers", tall(&show::servers(&overview, &detail)));
+    insta::assert_snapshot!("clients", tall(&sockets::clients(&overview, &detail)));
+    insta::assert_snapshot!("servers", tall(&sockets::servers(&overview, &detail)));
 }
 
 #[test]

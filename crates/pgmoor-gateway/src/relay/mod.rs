@@ -13,6 +13,7 @@
 
 mod client;
 mod expected;
+mod placing;
 mod extended;
 mod server;
 mod sink;

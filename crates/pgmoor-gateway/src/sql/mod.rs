@@ -4,8 +4,8 @@
 //! transaction. What it cannot see (a function that calls `set_config` inside) stays the
 //! server's secret; `docs/pooling.md` says so.
 
-mod effects;
 mod lexer;
+mod effects;
 
 #[cfg(test)]
 mod tests;

@@ -1,3 +1,5 @@
+//! What texts leave behind, by their words alone.
+
 use super::{Effect, PinReason, effects};
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Which proofs a server gets, and which of its own are believed.
+
 use pgmoor_wire::scram::{ServerExchange, Verifier};
 use pgmoor_wire::{backend, frame};
 

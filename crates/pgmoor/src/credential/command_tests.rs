@@ -1,3 +1,5 @@
+//! Commands that supply a credential: good, slow, silent and failing ones.
+
 use std::path::Path;
 
 use super::*;

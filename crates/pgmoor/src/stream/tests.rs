@@ -1,3 +1,5 @@
+//! Streams of both kinds, plain and encrypted, in pieces of any size.
+
 use std::sync::Arc;
 
 use rustls::{ClientConfig, RootCertStore, ServerConfig};

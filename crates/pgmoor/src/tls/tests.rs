@@ -1,3 +1,5 @@
+//! Certificates, keys and authorities as they are found on disk.
+
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;

@@ -1,3 +1,5 @@
+//! What a session sets and leaves behind, and what follows it.
+
 use pgmoor_testkit::frontend::{bind, copy_data, copy_done, execute, parse, query, sync};
 
 use super::pair::{Pair, server};

@@ -1,3 +1,5 @@
+//! Prepared statements that move between server connections.
+
 use pgmoor_testkit::frontend::{
     bind, close_statement, describe_statement, execute, flush, parse, query, sync,
 };
