@@ -162,8 +162,16 @@ impl Serving {
             .await;
     }
 
+    /// Nobody can take over any more; while somebody can, the kernel accepts connections for them.
+    fn withdraw(&mut self) {
+        if let Some(waiting) = self.waiting.take() {
+            waiting.withdraw();
+        }
+    }
+
     /// Waits until every client has left by itself.
-    pub(crate) async fn wait_for_clients(&self) {
+    pub(crate) async fn wait_for_clients(&mut self) {
+        self.withdraw();
         self.gateway.stop_accepting();
         self.gateway.wait_for_clients(FOR_EVER).await;
     }
@@ -188,10 +196,8 @@ impl Serving {
     }
 
     /// Lets clients finish, for as long as the configuration says, then stops everything.
-    pub(crate) async fn stop(self) {
-        if let Some(waiting) = self.waiting {
-            waiting.withdraw();
-        }
+    pub(crate) async fn stop(mut self) {
+        self.withdraw();
         self.gateway
             .stop(self.settings.gateway.shutdown_timeout)
             .await;

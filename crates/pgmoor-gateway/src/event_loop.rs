@@ -24,6 +24,8 @@ const TICK: Duration = Duration::from_millis(100);
 const UPKEEP: u32 = 10;
 /// How often what was counted is remembered, in ticks.
 const SAMPLE: u32 = (totals::PERIOD.as_millis() / TICK.as_millis()) as u32;
+/// How often the certificate's files are looked at, in ticks.
+const RENEWAL: u32 = 20;
 /// A wait before connections are accepted again when there are no descriptors left.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -116,6 +118,9 @@ async fn tick(worker: Rc<Worker>) {
             let totals = totals::sum(&worker.gateway.pools());
             worker.gateway.history.sample(now, totals);
         }
+        if worker.index == 0 && count.is_multiple_of(RENEWAL) {
+            renew_certificate(&worker);
+        }
         count = count.wrapping_add(1);
         if count.is_multiple_of(UPKEEP) {
             for pool in worker.pools() {
@@ -123,6 +128,20 @@ async fn tick(worker: Rc<Worker>) {
             }
             worker.forget_unused_pools();
         }
+    }
+}
+
+/// A certificate that was renewed on disk is shown to the next client.
+fn renew_certificate(worker: &Worker) {
+    let state = worker.gateway.state.load();
+    match state.tls.as_ref().map(|tls| tls.reload()) {
+        Some(Ok(true)) => info!("clients are shown the renewed certificate"),
+        // Half written, or the key comes later: looked at again the next time.
+        Some(Err(error)) => warn!(
+            error = crate::report::chain(&error),
+            "cannot use the renewed certificate; the one before stays in use"
+        ),
+        Some(Ok(false)) | None => {}
     }
 }
 

@@ -21,6 +21,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -93,10 +94,15 @@ fn read_address(text: &str) -> Option<Address> {
     }
 }
 
+/// The sockets that are offered; none once the offer is taken back. As long as they are here, the
+/// kernel accepts connections for them.
+type Offered = Arc<Mutex<Option<Vec<Listener>>>>;
+
 /// The predecessor's side: waits for a successor.
 #[derive(Debug)]
 pub struct Waiting {
     path: PathBuf,
+    offered: Offered,
     ready: oneshot::Receiver<UnixStream>,
 }
 
@@ -119,11 +125,17 @@ impl Waiting {
         fs::set_permissions(&own, fs::Permissions::from_mode(0o600)).map_err(fail)?;
         fs::rename(&own, &path).map_err(fail)?;
         let (sender, ready) = oneshot::channel();
+        let offered = Arc::new(Mutex::new(Some(listeners)));
+        let shared = offered.clone();
         thread::Builder::new()
             .name("handover".into())
-            .spawn(move || wait_for_successor(&socket, &listeners, sender))
+            .spawn(move || wait_for_successor(&socket, &shared, sender))
             .map_err(fail)?;
-        Ok(Self { path, ready })
+        Ok(Self {
+            path,
+            offered,
+            ready,
+        })
     }
 
     /// Waits until a successor serves clients on the same sockets.
@@ -137,15 +149,21 @@ impl Waiting {
         }
     }
 
-    /// Takes the offer back, at the end of the process.
+    /// Takes the offer back: from here on the sockets are closed when the gateway closes them.
     pub fn withdraw(self) {
+        drop(
+            self.offered
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
         let _ = fs::remove_file(&self.path);
     }
 }
 
 fn wait_for_successor(
     socket: &UnixListener,
-    listeners: &[Listener],
+    offered: &Offered,
     ready: oneshot::Sender<UnixStream>,
 ) {
     loop {
@@ -156,7 +174,7 @@ fn wait_for_successor(
                 return;
             }
         };
-        match hand_over(&line, listeners) {
+        match hand_over(&line, offered) {
             Ok(true) => {
                 let _ = ready.send(line);
                 return;
@@ -168,7 +186,7 @@ fn wait_for_successor(
 }
 
 /// Whether a successor took over.
-fn hand_over(line: &UnixStream, listeners: &[Listener]) -> io::Result<bool> {
+fn hand_over(line: &UnixStream, offered: &Offered) -> io::Result<bool> {
     line.set_read_timeout(Some(PATIENCE))?;
     line.set_write_timeout(Some(PATIENCE))?;
     let peer = rustix::net::sockopt::socket_peercred(line).ok();
@@ -182,6 +200,25 @@ fn hand_over(line: &UnixStream, listeners: &[Listener]) -> io::Result<bool> {
         "" => return Ok(false),
         _ => return Err(io::ErrorKind::InvalidData.into()),
     }
+    match &*offered.lock().unwrap_or_else(PoisonError::into_inner) {
+        Some(listeners) => send_sockets(line, listeners)?,
+        // This process ends already, and the sockets with it.
+        None => return Err(io::ErrorKind::NotConnected.into()),
+    }
+    // The successor starts its endpoints first; a silent one is given up when its process ends.
+    line.set_read_timeout(None)?;
+    if read_line(line)? == "ready" {
+        offered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        Ok(true)
+    } else {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+fn send_sockets(line: &UnixStream, listeners: &[Listener]) -> io::Result<()> {
     let letter = Letter {
         pid: std::process::id(),
         addresses: listeners
@@ -202,14 +239,7 @@ fn hand_over(line: &UnixStream, listeners: &[Listener]) -> io::Result<bool> {
     )?;
     let mut stream = line;
     stream.write_all(&text[sent..])?;
-    stream.write_all(b"\n")?;
-    // The successor starts its endpoints first; a silent one is given up when its process ends.
-    line.set_read_timeout(None)?;
-    if read_line(line)? == "ready" {
-        Ok(true)
-    } else {
-        Err(io::ErrorKind::UnexpectedEof.into())
-    }
+    stream.write_all(b"\n")
 }
 
 /// One line, byte by byte: what follows it is somebody else's.

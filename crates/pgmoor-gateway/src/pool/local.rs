@@ -241,7 +241,7 @@ impl Pool {
             Some(permit),
             generation,
             endpoint,
-            NonZeroUsize::new(settings.prepared_statements as usize).unwrap_or(NonZeroUsize::MIN),
+            NonZeroUsize::try_from(settings.prepared_statements).unwrap_or(NonZeroUsize::MAX),
             settings.lifetime.get(),
         );
         debug!(server_id = server.about.card.id, pool = %self.name(), "opened server connection");

@@ -57,6 +57,8 @@ pub(crate) struct ServerState {
     pub(crate) dirty: bool,
     /// Its answers cannot be counted for certain: nobody may have it after this client.
     pub(crate) unprovable: bool,
+    /// It has said that it goes away, at a time when nobody had asked it anything.
+    pub(crate) leaves: bool,
 }
 
 impl ServerState {
@@ -76,6 +78,7 @@ impl ServerState {
             statements,
             unnamed: None,
             dirty: false,
+            leaves: false,
             unprovable: false,
         }
     }

@@ -98,6 +98,7 @@ impl Relay {
             tag::PARAMETER_STATUS | tag::COMMAND_COMPLETE => Ok(header.len),
             // Its SQLSTATE is looked at, and of a query of our own also its text.
             tag::ERROR_RESPONSE => Ok(header.len.min(MAX_ERROR)),
+            tag::NOTICE_RESPONSE if self.expected.is_empty() => Ok(header.len.min(MAX_ERROR)),
             _ => Ok(frame::HEADER),
         }
     }
@@ -116,6 +117,12 @@ impl Relay {
         match header.tag {
             tag::READY_FOR_QUERY => return self.ready(body, server),
             tag::COMMAND_COMPLETE => self.command_complete(body, server)?,
+            // The client's transaction has its whole answer: the end of the connection is the pool's
+            // affair, and the client goes on with another one.
+            tag::ERROR_RESPONSE if self.is_releasable(server) => {
+                server.leaves = true;
+                return Ok(false);
+            }
             tag::ERROR_RESPONSE => return Ok(self.error(body, server, to_client)),
             tag::PARAMETER_STATUS => self.parameter_status(body, server)?,
             tag::PARSE_COMPLETE => {
@@ -155,6 +162,10 @@ impl Relay {
             }
             tag::PARAMETER_DESCRIPTION => self.within(header.tag, &[Kind::Describe], server)?,
             tag::FUNCTION_CALL_RESPONSE => self.within(header.tag, &[Kind::Function], server)?,
+            tag::NOTICE_RESPONSE if self.is_releasable(server) && says_goodbye(body) => {
+                server.leaves = true;
+                return Ok(false);
+            }
             tag::NOTICE_RESPONSE | tag::NOTIFICATION_RESPONSE => {}
             other => return Err(Broken::OutOfStep(other)),
         }
@@ -475,6 +486,12 @@ fn value_of<'a>(reported: &'a [(Box<str>, Box<str>)], name: &str) -> Option<&'a 
 fn class_of(state: SqlState) -> [u8; 2] {
     let class = state.class().as_bytes();
     [class[0], class[1]]
+}
+
+/// Whether a notice is the warning of a server that is about to close the connection.
+fn says_goodbye(body: &[u8]) -> bool {
+    let state = backend::ErrorView::new(body).sqlstate();
+    state.is_some_and(|state| state.class() == "57")
 }
 
 fn status(body: &[u8]) -> Result<TransactionStatus, Broken> {

@@ -217,7 +217,12 @@ impl Session {
             && server.about.outbox.is_empty()
         {
             // The clock was read when the last bytes came.
-            self.release(Condition::Clean, self.client.heard.get());
+            let condition = if server.about.state.leaves {
+                Condition::Unusable("server_gone")
+            } else {
+                Condition::Clean
+            };
+            self.release(condition, self.client.heard.get());
         }
     }
 }

@@ -65,9 +65,9 @@ pgmoor::settings! {
         lifetime: Timeout = "1h", range "1s..=30d", since "0.1";
         /// What happens in transaction mode to a client that keeps state in its session.
         session_state: SessionState = "pin", since "0.1";
-        /// How many prepared statements are kept on one server connection in transaction mode; `0`
-        /// passes them on as they are.
-        prepared_statements: u32 = "500", range "0..=100000", since "0.1";
+        /// How many prepared statements are kept on one server connection in transaction mode; one more
+        /// takes the place of the one that was not used for longest.
+        prepared_statements: NonZeroU32 = "500", range "1..=100000", since "0.1";
         /// How long a server connection may take to be reset before it is closed instead.
         reset_timeout: Duration = "5s", range "1ms..=10m", since "0.1";
         /// How long a statement may run before it is cancelled; `0` for ever.

@@ -1,5 +1,7 @@
 //! Prepared statements and pipelines: whatever a client prepared is there, wherever it goes.
 
+use std::num::NonZeroU32;
+
 use pgmoor_gateway::settings::PoolMode;
 use pgmoor_testkit::{frontend as f, tags};
 
@@ -247,7 +249,8 @@ async fn many_batches_in_one_piece_are_each_answered() {
 
 #[tokio::test]
 async fn statements_beyond_the_limit_are_closed_on_the_server_and_prepared_again() {
-    let plan = Plan::new(PoolMode::Transaction, 1).pool(|pool| pool.prepared_statements = 2);
+    let plan = Plan::new(PoolMode::Transaction, 1)
+        .pool(|pool| pool.prepared_statements = NonZeroU32::new(2).expect("two"));
     let gate = plan.start().await;
     let mut client = gate.client().await;
     for number in 0..5 {
@@ -269,7 +272,8 @@ async fn statements_beyond_the_limit_are_closed_on_the_server_and_prepared_again
 
 #[tokio::test]
 async fn more_statements_in_one_batch_than_the_limit_all_work() {
-    let plan = Plan::new(PoolMode::Transaction, 1).pool(|pool| pool.prepared_statements = 2);
+    let plan = Plan::new(PoolMode::Transaction, 1)
+        .pool(|pool| pool.prepared_statements = NonZeroU32::new(2).expect("two"));
     let gate = plan.start().await;
     let mut client = gate.client().await;
     let mut batch = Vec::new();

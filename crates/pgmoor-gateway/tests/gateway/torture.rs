@@ -1,6 +1,8 @@
 //! Everybody at once, with everything that poolers have given wrong answers to: each client checks
 //! that each answer is its own.
 
+use std::num::NonZeroU32;
+
 use std::time::Duration;
 
 use pgmoor_gateway::settings::PoolMode;
@@ -151,7 +153,8 @@ async fn misbehave(gate: &Gate, number: u64, rounds: u64) {
 
 #[tokio::test]
 async fn nobody_ever_gets_the_answer_of_somebody_else() {
-    let plan = Plan::new(PoolMode::Transaction, 3).pool(|pool| pool.prepared_statements = 3);
+    let plan = Plan::new(PoolMode::Transaction, 3)
+        .pool(|pool| pool.prepared_statements = NonZeroU32::new(3).expect("three"));
     let gate = plan.start().await;
 
     let clients = (1..=16).map(|number| misbehave(&gate, number, 40));

@@ -1,5 +1,6 @@
 //! What a session sets and leaves behind, and what follows it.
 
+use pgmoor_testkit::backend::{fatal, notice};
 use pgmoor_testkit::frontend::{bind, copy_data, copy_done, execute, parse, query, sync};
 
 use super::pair::{Pair, server};
@@ -20,6 +21,44 @@ fn a_setting_follows_its_client_when_it_is_committed() {
     let sent = pair.moves();
     assert!(String::from_utf8_lossy(&sent).contains("SET \"lock_timeout\" TO 5"));
     assert_eq!(pair.answer(&server(&["C SET", "Z I"])), "");
+}
+
+#[test]
+fn a_client_whose_transaction_is_done_does_not_hear_of_its_servers_end() {
+    for farewell in [
+        fatal(
+            "57P01",
+            "terminating connection due to administrator command",
+        ),
+        notice(
+            "57P02",
+            "terminating connection because of crash of another server process",
+        ),
+    ] {
+        let mut pair = Pair::new();
+        pair.say(&query("select 1"));
+
+        let heard = pair.answer(&[server(&["C SELECT 1", "Z I"]), farewell].concat());
+
+        assert_eq!(heard, "CZ");
+        assert!(pair.server.leaves);
+        assert!(!pair.relay.server_said_farewell());
+    }
+}
+
+#[test]
+fn a_client_in_a_transaction_is_told_of_its_servers_end() {
+    let mut pair = Pair::new();
+    pair.say(&query("begin"));
+
+    let farewell = fatal(
+        "57P01",
+        "terminating connection due to administrator command",
+    );
+    let heard = pair.answer(&[server(&["C BEGIN", "Z T"]), farewell].concat());
+
+    assert_eq!(heard, "CZE");
+    assert!(pair.relay.server_said_farewell());
 }
 
 #[test]
@@ -125,13 +164,13 @@ fn an_answer_that_nothing_was_asked_for_breaks_the_connection() {
 #[test]
 fn an_answer_of_our_own_waits_for_the_end_of_a_message_that_comes_in_pieces() {
     let mut pair = Pair::new();
-    let notice = server(&["N SNOTICE"]);
-    let mut told = pair.try_answer(&notice[..7]).expect("a server may");
+    let news = server(&["A 0000channel"]);
+    let mut told = pair.try_answer(&news[..7]).expect("a server may");
     let close = pgmoor_testkit::frontend::close_statement("s");
 
     let (_, now, _) = pair.try_say(&close).expect("a client may");
     assert!(now.is_empty());
-    told.extend(pair.try_answer(&notice[7..]).expect("a server may"));
+    told.extend(pair.try_answer(&news[7..]).expect("a server may"));
 
-    assert_eq!(super::pair::tags(&told), "N3");
+    assert_eq!(super::pair::tags(&told), "A3");
 }
