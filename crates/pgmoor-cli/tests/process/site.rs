@@ -30,7 +30,7 @@ pub(crate) fn pgmoor_before(postgres: &Postgres) -> PgmoorBuilder {
 
 /// The server behind the gateway.
 enum Behind {
-    External(Postgres),
+    External(Box<Postgres>),
     Bundled(TempDir),
 }
 
@@ -44,7 +44,7 @@ impl Site {
     pub(crate) async fn external() -> Site {
         let postgres = Postgres::start().await;
         let pgmoor = pgmoor_before(&postgres).start().await;
-        Site::new(pgmoor, Behind::External(postgres)).await
+        Site::new(pgmoor, Behind::External(Box::new(postgres))).await
     }
 
     pub(crate) async fn bundled() -> Site {

@@ -204,8 +204,7 @@ impl Server {
                 }
                 // A server that is going away says so before it closes the connection.
                 tag::NOTICE_RESPONSE => {
-                    let notice = backend::ErrorView::new(&message[frame::HEADER..]);
-                    if notice.sqlstate().is_some_and(|state| state.class() == "57") {
+                    if backend::ErrorView::new(&message[frame::HEADER..]).is_shutdown() {
                         return false;
                     }
                 }

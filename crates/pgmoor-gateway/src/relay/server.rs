@@ -162,7 +162,9 @@ impl Relay {
             }
             tag::PARAMETER_DESCRIPTION => self.within(header.tag, &[Kind::Describe], server)?,
             tag::FUNCTION_CALL_RESPONSE => self.within(header.tag, &[Kind::Function], server)?,
-            tag::NOTICE_RESPONSE if self.is_releasable(server) && says_goodbye(body) => {
+            tag::NOTICE_RESPONSE
+                if self.is_releasable(server) && backend::ErrorView::new(body).is_shutdown() =>
+            {
                 server.leaves = true;
                 return Ok(false);
             }
@@ -486,12 +488,6 @@ fn value_of<'a>(reported: &'a [(Box<str>, Box<str>)], name: &str) -> Option<&'a 
 fn class_of(state: SqlState) -> [u8; 2] {
     let class = state.class().as_bytes();
     [class[0], class[1]]
-}
-
-/// Whether a notice is the warning of a server that is about to close the connection.
-fn says_goodbye(body: &[u8]) -> bool {
-    let state = backend::ErrorView::new(body).sqlstate();
-    state.is_some_and(|state| state.class() == "57")
 }
 
 fn status(body: &[u8]) -> Result<TransactionStatus, Broken> {

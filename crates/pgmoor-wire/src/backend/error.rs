@@ -218,6 +218,12 @@ impl<'a> ErrorView<'a> {
         matches!(self.severity().as_deref(), Some("FATAL" | "PANIC"))
     }
 
+    /// Whether it says that the server is about to close the connection: SQLSTATE `57P01` to `57P05`.
+    pub fn is_shutdown(self) -> bool {
+        self.sqlstate()
+            .is_some_and(|state| state.as_str().starts_with("57P"))
+    }
+
     /// Its code, if the server sent a proper one.
     pub fn sqlstate(self) -> Option<SqlState> {
         self.field(b'C').and_then(SqlState::parse)
