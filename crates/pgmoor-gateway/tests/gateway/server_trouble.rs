@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use pgmoor_gateway::settings::PoolMode;
 use pgmoor_testkit::{
-    Login, Message, Postgres, RawClient, ScriptedServer, Stop, free_port, frontend as f,
+    Login, Message, Postgres, RawClient, ScriptedServer, Stop, backend as b, free_port,
+    frontend as f,
 };
 
 use crate::fixture::{Gate, MODES, Plan, Served, endpoint_at, values};
@@ -167,6 +168,38 @@ async fn a_server_that_starts_up_is_waited_for() {
         () = serve => panic!("the connection was closed"),
         () = client => {}
     }
+}
+
+#[tokio::test]
+async fn a_server_that_is_too_old_is_told_as_such_and_gets_no_query() {
+    let server = ScriptedServer::tcp()
+        .await
+        .serve(|mut connection| async move {
+            let startup = connection.expect_startup().await;
+            connection.log_in(&startup, &Login::Trust).await;
+            let greeting = [
+                b::parameter_status("server_version", "9.6.24"),
+                b::backend_key(7, &[1, 2, 3, 4]),
+                b::ready(b'I'),
+            ];
+            let _ = connection.try_send(&greeting.concat()).await;
+            let next = connection.try_next().await;
+            assert!(!matches!(next, Ok(Some(message)) if message.tag == b'Q'));
+        });
+    let gate = short(PoolMode::Transaction).before_port(server.port());
+
+    let error = login_error(&gate, "0A000").await;
+
+    let text = steady(&error.text(), server.port());
+    assert!(
+        text.ends_with("runs PostgreSQL 9.6.24, which is too old: 12 is the oldest that is served"),
+        "{text}"
+    );
+    assert!(
+        error.hint().starts_with("upgrade the server"),
+        "{}",
+        error.hint()
+    );
 }
 
 #[tokio::test]

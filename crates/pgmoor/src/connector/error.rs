@@ -240,6 +240,14 @@ pub enum ConnectError {
         /// What it is.
         found: &'static str,
     },
+    /// The server is older than any that is served.
+    #[error("{server} runs PostgreSQL {version}, which is too old: {} is the oldest that is served", super::version::OLDEST / 10_000)]
+    TooOld {
+        /// Which.
+        server: String,
+        /// Its version, as it says.
+        version: String,
+    },
     /// The session has no cancel key.
     #[error("{server} gave no key to cancel with")]
     NoCancelKey {
@@ -291,7 +299,7 @@ impl ConnectError {
                 ErrorKind::Authentication
             }
             Self::Server { source, .. } if source.is_login_failure() => ErrorKind::Authentication,
-            Self::Server { .. } => ErrorKind::Server,
+            Self::Server { .. } | Self::TooOld { .. } => ErrorKind::Server,
             Self::Protocol { .. } | Self::NoCancelKey { .. } => ErrorKind::Protocol,
             Self::WrongServer { .. } => ErrorKind::WrongServer,
             Self::All { .. } => self.most_telling().map_or(ErrorKind::Network, Self::kind),
@@ -325,7 +333,7 @@ impl ConnectError {
             | Self::CertificateNotAsked { .. } => Stage::Tls,
             Self::Credential { .. } => Stage::Credential,
             Self::NoPassword { .. } | Self::AuthMethod { .. } | Self::Scram { .. } => Stage::Auth,
-            Self::Startup { .. } => Stage::Startup,
+            Self::Startup { .. } | Self::TooOld { .. } => Stage::Startup,
             Self::WrongServer { .. } => Stage::Target,
             Self::NoCancelKey { .. } => Stage::Cancel,
             Self::Timeout { stage, .. }
@@ -359,6 +367,7 @@ impl ConnectError {
             | Self::Scram { .. }
             | Self::Protocol { .. }
             | Self::Startup { .. }
+            | Self::TooOld { .. }
             | Self::NoCancelKey { .. } => false,
             Self::All { attempts } => attempts.iter().any(Self::is_retryable),
         }
@@ -387,7 +396,7 @@ impl ConnectError {
             | Self::AuthMethod { .. } => SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
             Self::Protocol { .. } => SqlState::PROTOCOL_VIOLATION,
             Self::Startup { .. } => SqlState::INVALID_PARAMETER_VALUE,
-            Self::NoCancelKey { .. } => SqlState::FEATURE_NOT_SUPPORTED,
+            Self::NoCancelKey { .. } | Self::TooOld { .. } => SqlState::FEATURE_NOT_SUPPORTED,
             Self::All { .. } => self.most_telling().map_or(
                 SqlState::SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
                 Self::sqlstate,
@@ -441,6 +450,7 @@ impl ConnectError {
             | Self::Scram { .. }
             | Self::Protocol { .. }
             | Self::Startup { .. }
+            | Self::TooOld { .. }
             | Self::NoCancelKey { .. } => false,
             // The methods of encryption of one address: the last had the last word.
             Self::All { attempts } => attempts.last().is_some_and(Self::lets_others_try),

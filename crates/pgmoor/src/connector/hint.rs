@@ -59,6 +59,7 @@ pub(super) fn of(error: &ConnectError) -> Option<String> {
         ConnectError::WrongServer { .. } => {
             "name the other servers of the cluster in the endpoint's host list"
         }
+        ConnectError::TooOld { .. } => "upgrade the server; versions out of support get no fixes",
         ConnectError::Startup { .. } | ConnectError::NoCancelKey { .. } => return None,
         ConnectError::All { .. } => return error.most_telling().and_then(of),
     };

@@ -10,6 +10,7 @@ use super::auth::{Authenticator, Policy, Problem, Proof};
 use super::channel::{Channel, Message};
 use super::error::{ConnectError, Stage};
 use super::site::Site;
+use super::version;
 use crate::endpoint::ProtocolVersion;
 use crate::stream::Stream;
 
@@ -37,6 +38,22 @@ pub(super) struct Session {
     pub(super) key: Option<(i32, Vec<u8>)>,
     pub(super) leftover: Vec<u8>,
     pub(super) protocol_minor: u16,
+}
+
+impl Session {
+    /// The server's version as it says.
+    pub(super) fn version(&self) -> Option<&str> {
+        let mut all = self.parameters.iter();
+        let (_, version) = all.find(|(name, _)| name == "server_version")?;
+        Some(version)
+    }
+
+    /// The server's version, when it is known and too old to be served.
+    pub(super) fn too_old(&self) -> Option<String> {
+        let text = self.version()?;
+        let number = version::number(text);
+        (number > 0 && number < version::OLDEST).then(|| text.to_owned())
+    }
 }
 
 /// A login that failed; `answered` when the server had been given anything but the startup message.

@@ -353,6 +353,15 @@ impl Connector {
                 error,
                 answered: true,
             })?;
+        if let Some(version) = session.too_old() {
+            return Err(Failure {
+                error: ConnectError::TooOld {
+                    server: site.server.clone(),
+                    version,
+                },
+                answered: true,
+            });
+        }
         Ok(self.connection(
             place,
             stream,
@@ -386,11 +395,7 @@ impl Connector {
         database: String,
         encryption: Encryption,
     ) -> Connection {
-        let reported = session
-            .parameters
-            .iter()
-            .find(|(name, _)| name == "server_version");
-        let server_version = reported.map_or(0, |(_, text)| version::number(text));
+        let server_version = session.version().map_or(0, version::number);
         let encryption = match stream.tls() {
             Some(_) => encryption,
             None => Encryption::Plain,

@@ -1,5 +1,8 @@
 //! The server's version as a number.
 
+/// The oldest that is served: 12.
+pub(super) const OLDEST: u32 = 120_000;
+
 /// Reads `15.4 (Debian 15.4-1)`, `16beta1` or `9.6.24` as PostgreSQL's `server_version_num` has it.
 pub(super) fn number(text: &str) -> u32 {
     let end = text
