@@ -10,6 +10,7 @@
 //!
 //! It keeps no connections: that is the pool's work.
 
+mod version;
 mod auth;
 mod cancel;
 mod channel;
@@ -24,7 +25,6 @@ mod report;
 mod secure;
 mod site;
 mod target;
-mod version;
 
 use std::path::Path;
 use std::sync::Arc;
