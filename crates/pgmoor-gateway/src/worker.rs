@@ -337,7 +337,8 @@ impl Worker {
         self.accepting.borrow_mut().push(accepting);
     }
 
-    /// Accepts no more connections. Those that the kernel has accepted already are still served.
+    /// Accepts no more connections. Those that wait in the kernel are reset with the sockets, unless
+    /// a successor has the sockets too.
     pub(crate) fn stop_accepting(&self) {
         for accepting in self.accepting.borrow_mut().drain(..) {
             accepting.abort();
