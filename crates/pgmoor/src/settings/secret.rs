@@ -64,6 +64,8 @@ fn load_text(node: &Node, place: &Place<'_>, loader: &mut Loader<'_>) -> Option<
     };
     let flaw = if text.is_empty() {
         "it is empty"
+    } else if text.starts_with('\u{feff}') {
+        "it starts with a byte order mark"
     } else if text.contains('\0') {
         "it contains a zero byte"
     } else {

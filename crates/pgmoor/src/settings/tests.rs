@@ -194,6 +194,28 @@ fn a_secret_file_is_refused_when_everyone_can_read_it_and_loses_one_line_break()
 }
 
 #[test]
+fn a_secret_file_that_an_editor_or_a_broken_copy_spoiled_is_refused_without_its_content() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let path = directory.path().join("recipe");
+    let node = tree(&[("recipe", text(&format!("file:{}", path.display())))]);
+    for (content, why) in [
+        (&b""[..], "it is empty"),
+        (b"\n", "it is empty"),
+        (b"\xef\xbb\xbfpepper\n", "it starts with a byte order mark"),
+        (b"\xff\xfep\0e\0p\0", "is not UTF-8 text"),
+        (b"pep\0per", "it contains a zero byte"),
+    ] {
+        fs::write(&path, content).expect("write");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("chmod");
+
+        let refused = load(&node).expect_err("is spoiled");
+
+        assert!(refused.contains(why), "{content:?}: {refused}");
+        assert!(!refused.contains("pep"), "{content:?}: {refused}");
+    }
+}
+
+#[test]
 fn secrets_are_neither_shown_nor_debugged() {
     let kitchen = load(&tree(&[("recipe", text("pepper"))])).expect("is right");
 
