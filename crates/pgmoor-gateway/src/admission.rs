@@ -3,15 +3,13 @@
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
 
-use pgmoor::connector;
 use pgmoor_wire::sqlstate;
 use pgmoor_wire::startup::StartupMessage;
 
 use crate::console::CONSOLE;
 use crate::login::{Identity, Refusal, ServerLookup, Talk, prove};
-use crate::pool::{Database, Login, Pool, PoolKey};
+use crate::pool::{Login, Pool, PoolKey};
 use crate::worker::{Place, Worker};
 
 /// Who was let in, to what.
@@ -89,16 +87,6 @@ pub(crate) async fn log_in(
             Login::Password(_) | Login::Keys { .. } => Some(user.into()),
         },
     };
-    if let Login::Password(_) = identity.login {
-        // The server is asked about this very password, each time. Who fails leaves no pool behind.
-        check_at_server(
-            &database,
-            user,
-            &identity.login,
-            state.settings.login_timeout,
-        )
-        .await?;
-    }
     let pool = worker.pool(key, &database, identity.login.clone());
     pool.shared.login.store(Arc::new(identity.login.clone()));
     Ok(Admitted::Pool { pool, identity })
@@ -146,34 +134,4 @@ async fn log_in_to_console(
         format!("user \"{user}\" may not use the admin database"),
     )
     .hint("name the user in gateway.auth.admin_users or stats_users, or connect as \"pgmoor\" through the Unix socket as the user who runs pgmoor"))
-}
-
-async fn check_at_server(
-    database: &Database,
-    user: &str,
-    login: &Login,
-    limit: Duration,
-) -> Result<(), Refusal> {
-    let Login::Password(password) = login else {
-        return Ok(());
-    };
-    let endpoint = database.endpoint.load_full();
-    let dbname = database.dbname.load_full();
-    let login = connector::Login::Password {
-        user,
-        password: password.clone(),
-    };
-    let deadline = Instant::now() + limit;
-    match endpoint
-        .connector
-        .connect(login, dbname.as_deref(), &[], deadline)
-        .await
-    {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == pgmoor::error::ErrorKind::Authentication => {
-            Err(Refusal::login_failed(user, crate::report::chain(&error)))
-        }
-        Err(error) => Err(Refusal::new(error.sqlstate(), crate::report::chain(&error))
-            .hint(error.hint().unwrap_or_default())),
-    }
 }

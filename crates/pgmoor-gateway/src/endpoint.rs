@@ -4,6 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pgmoor::connector::Connector;
+use tokio::sync::Semaphore;
+
+/// Connections at a time, beside those of pools, that ask the server about users who log in.
+const QUESTIONS: usize = 4;
 
 /// A named PostgreSQL that databases are served from.
 #[derive(Debug)]
@@ -17,6 +21,8 @@ pub struct Endpoint {
     /// Tells whether a reload changed anything.
     fingerprint: u64,
     open: AtomicUsize,
+    /// Whose turn it is to ask the server about a user.
+    pub(crate) questions: Semaphore,
 }
 
 impl Endpoint {
@@ -33,6 +39,7 @@ impl Endpoint {
             max_connections,
             fingerprint,
             open: AtomicUsize::new(0),
+            questions: Semaphore::new(QUESTIONS),
         }
     }
 

@@ -1,8 +1,10 @@
-//! A user's verifier from the server itself.
+//! What the server itself knows of a user: its verifier, or whether a password is right.
 
 use std::time::{Duration, Instant};
 
+use pgmoor::Secret;
 use pgmoor::connector::{self, Connection};
+use pgmoor::error::ErrorKind;
 use pgmoor_wire::scram::Verifier;
 use pgmoor_wire::{frame, frontend, sqlstate, tag};
 use tracing::warn;
@@ -10,14 +12,33 @@ use tracing::warn;
 use super::refusal::Refusal;
 use crate::endpoint::Endpoint;
 
-/// Where verifiers come from.
+/// More of an answer than this is not taken, in bytes: a verifier has 133.
+const MAX_ANSWER: usize = 16 << 10;
+
+/// What the server has for a user.
+pub(crate) enum Found {
+    Verifier(Verifier),
+    /// There is no such user, or it may not log in.
+    Nobody {
+        /// What the server's users are asked for, where it tells.
+        iterations: Option<u32>,
+    },
+}
+
+/// Who is asked about users that are not listed.
 pub(crate) trait Lookup {
-    /// The user's verifier; `None` when there is no such user or it may not log in.
-    async fn verifier(&mut self, user: &str) -> Result<Option<Verifier>, Refusal>;
+    /// The user's verifier.
+    async fn verifier(&mut self, user: &str) -> Result<Found, Refusal>;
+
+    /// Whether the user may log in with this password.
+    async fn check(&mut self, user: &str, password: &Secret<String>) -> Result<(), Refusal>;
 }
 
 /// One question for one login: nothing is cached, so that a changed password, an expired one and a
 /// dropped user count at once.
+///
+/// Questions have connections of their own, a few at a time: whoever can reach the gateway can
+/// cause them, and must not use up the server's connections by that.
 pub(crate) struct ServerLookup<'a> {
     pub(crate) endpoint: &'a Endpoint,
     pub(crate) dbname: Option<&'a str>,
@@ -26,7 +47,7 @@ pub(crate) struct ServerLookup<'a> {
 }
 
 impl Lookup for ServerLookup<'_> {
-    async fn verifier(&mut self, user: &str) -> Result<Option<Verifier>, Refusal> {
+    async fn verifier(&mut self, user: &str) -> Result<Found, Refusal> {
         let unavailable = |why: String| {
             warn!(endpoint = %self.endpoint.name, why, "cannot look up a user's verifier");
             Refusal::new(
@@ -35,6 +56,7 @@ impl Lookup for ServerLookup<'_> {
             )
             .because(why)
         };
+        let _turn = self.endpoint.questions.acquire().await;
         // The connection is the lookup's own: no client's search_path can bend the query.
         let safe = [("search_path".to_owned(), String::new())];
         let connection = self
@@ -48,17 +70,44 @@ impl Lookup for ServerLookup<'_> {
             )
             .await
             .map_err(|error| unavailable(crate::report::chain(&error)))?;
+        // From version 16 on; the server makes up its own unknown users with it.
+        let iterations = connection
+            .parameters
+            .iter()
+            .find(|(name, _)| name == "scram_iterations")
+            .and_then(|(_, value)| value.parse().ok());
         let answer = tokio::time::timeout(self.limit, ask(connection, self.query, user))
             .await
             .map_err(|_| unavailable("the server does not answer".into()))?
             .map_err(unavailable)?;
         match answer.as_deref().map(Verifier::parse) {
-            Some(Ok(verifier)) => Ok(Some(verifier)),
+            Some(Ok(verifier)) => return Ok(Found::Verifier(verifier)),
             Some(Err(error)) => {
                 warn!(user, error = %error, "the server has no SCRAM verifier for a user");
-                Ok(None)
             }
-            None => Ok(None),
+            None => {}
+        }
+        Ok(Found::Nobody { iterations })
+    }
+
+    async fn check(&mut self, user: &str, password: &Secret<String>) -> Result<(), Refusal> {
+        let _turn = self.endpoint.questions.acquire().await;
+        let login = connector::Login::Password {
+            user,
+            password: password.clone(),
+        };
+        let deadline = Instant::now() + self.limit;
+        let connecting = self
+            .endpoint
+            .connector
+            .connect(login, self.dbname, &[], deadline);
+        match connecting.await {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::Authentication => {
+                Err(Refusal::login_failed(user, crate::report::chain(&error)))
+            }
+            Err(error) => Err(Refusal::new(error.sqlstate(), crate::report::chain(&error))
+                .hint(error.hint().unwrap_or_default())),
         }
     }
 }
@@ -90,6 +139,9 @@ async fn ask(
     let mut buffer = [0; 2048];
     loop {
         while let Some(header) = frame::header(&inbox).map_err(|error| error.to_string())? {
+            if header.len > MAX_ANSWER {
+                return Err(format!("a message of {} bytes is no verifier", header.len));
+            }
             if inbox.len() < header.len {
                 break;
             }

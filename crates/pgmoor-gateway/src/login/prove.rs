@@ -5,7 +5,7 @@ use pgmoor::tls;
 use pgmoor_wire::scram::{ChannelBinding, Mechanism, ScramError, ServerExchange, Verifier};
 use pgmoor_wire::{backend, frontend, sqlstate, tag};
 
-use super::lookup::Lookup;
+use super::lookup::{Found, Lookup};
 use super::refusal::Refusal;
 use super::talk::Talk;
 use super::users::{Proof, Users};
@@ -22,10 +22,8 @@ pub(crate) struct Identity {
     pub(crate) login: Login,
 }
 
-/// Asks for the proof that `users` wants, and checks it.
-///
-/// A password that the server has to check is not checked here: the caller opens a server
-/// connection with it before the client is let in.
+/// Asks for the proof that `users` wants, and checks it. Without a `lookup` nobody is let in who is
+/// not listed.
 ///
 /// # Errors
 ///
@@ -59,11 +57,22 @@ pub(crate) async fn prove(
         Proof::ScramFromServer => {
             let found = match lookup {
                 Some(lookup) => lookup.verifier(user).await?,
-                None => None,
+                None => Found::Nobody { iterations: None },
             };
-            scram(talk, user, found.unwrap_or_else(|| users.mock(user))).await?
+            let verifier = match found {
+                Found::Verifier(verifier) => verifier,
+                Found::Nobody { iterations } => users.mock(user, iterations),
+            };
+            scram(talk, user, verifier).await?
         }
-        Proof::Password => Login::Password(password(talk, user).await?),
+        Proof::Password => {
+            let password = password(talk, user).await?;
+            match lookup {
+                Some(lookup) => lookup.check(user, &password).await?,
+                None => return Err(Refusal::login_failed(user, "there is no server to ask")),
+            }
+            Login::Password(password)
+        }
     };
     Ok(Identity {
         user: user.to_owned(),

@@ -9,7 +9,7 @@ use pgmoor_wire::scram::{ScramError, Verifier};
 use crate::settings::{AuthSettings, CertificateLogin, Passthrough, TrustScope};
 
 /// As many as PostgreSQL itself uses.
-const ITERATIONS: u32 = 4096;
+const ITERATIONS: u32 = pgmoor_wire::scram::DEFAULT_ITERATIONS;
 
 /// One user.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub(crate) struct Users {
     observers: Vec<String>,
     /// Unknown users are asked for a proof like all others; this makes theirs up.
     mock_key: [u8; 32],
+    /// What most listed users are asked for, so that others cannot be told from them by it.
+    usual_iterations: u32,
 }
 
 impl fmt::Debug for Users {
@@ -104,6 +106,7 @@ impl Users {
             users.insert(name.clone(), user(name, stored, entry.databases.clone())?);
         }
         Ok(Self {
+            usual_iterations: usual_iterations(&users),
             users,
             passthrough: settings.passthrough,
             trust: settings.trust.clone(),
@@ -148,13 +151,16 @@ impl Users {
             (Some(user), _) => Proof::Scram(Box::new(user.verifier.clone())),
             (None, Passthrough::Query) => Proof::ScramFromServer,
             (None, Passthrough::Password) => Proof::Password,
-            (None, Passthrough::None) => Proof::Scram(Box::new(self.mock(user))),
+            (None, Passthrough::None) => Proof::Scram(Box::new(self.mock(user, None))),
         })
     }
 
-    /// A verifier that no password fits, always the same for the same name.
-    pub(crate) fn mock(&self, user: &str) -> Verifier {
-        Verifier::mock(user, &self.mock_key)
+    /// A verifier that no password fits, always the same for the same name; `iterations` are those of
+    /// the users it hides among, if they are not listed here.
+    pub(crate) fn mock(&self, user: &str, iterations: Option<u32>) -> Verifier {
+        let mut verifier = Verifier::mock(user, &self.mock_key);
+        verifier.iterations = iterations.unwrap_or(self.usual_iterations);
+        verifier
     }
 
     /// The users that are listed, in order.
@@ -179,6 +185,18 @@ impl Users {
     pub(crate) fn is_observer(&self, user: &str) -> bool {
         self.observers.iter().any(|name| name == user)
     }
+}
+
+/// The count that most users have; of several, the greatest.
+fn usual_iterations(users: &HashMap<String, User>) -> u32 {
+    let mut counts: HashMap<u32, usize> = HashMap::new();
+    for user in users.values() {
+        *counts.entry(user.verifier.iterations).or_default() += 1;
+    }
+    let usual = counts
+        .into_iter()
+        .max_by_key(|(iterations, users)| (*users, *iterations));
+    usual.map_or(ITERATIONS, |(iterations, _)| iterations)
 }
 
 fn user(name: &str, stored: &str, databases: Vec<String>) -> Result<User, UserError> {
@@ -272,8 +290,8 @@ mod tests {
             Ok(Proof::Scram(_))
         ));
         assert_eq!(
-            users.mock("x").format().expose(),
-            users.mock("x").format().expose()
+            users.mock("x", None).format().expose(),
+            users.mock("x", None).format().expose()
         );
     }
 

@@ -11,8 +11,9 @@ use pgmoor_wire::scram::Verifier;
 use super::GatewaySettings;
 
 /// Reads the verifier of a user who can log in and whose password has not expired.
-const AUTH_QUERY: &str = "SELECT rolname, CASE WHEN rolvaliduntil < pg_catalog.now() THEN NULL ELSE rolpassword END \
-     FROM pg_catalog.pg_authid WHERE rolname = $1 AND rolcanlogin";
+const AUTH_QUERY: &str = "SELECT rolname, CASE WHEN rolvaliduntil OPERATOR(pg_catalog.<) pg_catalog.now() \
+     THEN NULL ELSE rolpassword END FROM pg_catalog.pg_authid \
+     WHERE rolname OPERATOR(pg_catalog.=) $1 AND rolcanlogin";
 
 pgmoor::choices! {
     /// Whether clients use TLS.

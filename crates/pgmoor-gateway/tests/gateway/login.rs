@@ -79,17 +79,38 @@ async fn an_unknown_user_is_asked_the_same_questions_as_a_known_one() {
     assert_ne!(unknown.1, other.1);
 }
 
-#[tokio::test]
-async fn users_come_from_the_settings_as_passwords_or_verifiers_and_from_a_file() {
-    let verifier = Verifier::from_password("stored", 4096).expect("a verifier");
-    let stored = UserSettings {
+fn stored(password: &str, iterations: u32) -> UserSettings {
+    let verifier = Verifier::from_password(password, iterations).expect("a verifier");
+    UserSettings {
         verifier: Some(Secret::new(verifier.format().expose().to_string())),
         ..UserSettings::default()
-    };
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_user_is_asked_for_as_many_iterations_as_most_known_ones() {
+    let gate = with_users(&[
+        ("ann", stored("a", 7_777)),
+        ("ben", stored("b", 7_777)),
+        ("cid", stored("c", 4_096)),
+    ])
+    .start()
+    .await;
+
+    let known = challenge(&gate, "ann").await.1;
+    let unknown = challenge(&gate, "bob").await.1;
+
+    let iterations = |asked: &str| asked.split_once(",i=").expect("a count").1.to_owned();
+    assert_eq!(iterations(&known), "7777");
+    assert_eq!(iterations(&unknown), "7777");
+}
+
+#[tokio::test]
+async fn users_come_from_the_settings_as_passwords_or_verifiers_and_from_a_file() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("userlist.txt");
     write_private(&file, "; users\n\"fay\" \"with \"\"quotes\"\"\"\n");
-    let plan = with_users(&[("ann", user("right", &[])), ("sam", stored)])
+    let plan = with_users(&[("ann", user("right", &[])), ("sam", stored("stored", 4096))])
         .gateway(|gateway| gateway.auth.users_file = Some(SecretFile::new(&file)));
     let gate = plan.start().await;
 

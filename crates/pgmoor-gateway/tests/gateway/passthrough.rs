@@ -183,3 +183,91 @@ async fn a_password_is_not_asked_for_where_others_can_listen() {
     );
     client.expect_closed().await;
 }
+
+/// What somebody is told who claims to be `user` and knows no password.
+async fn told_to_a_stranger(gate: &Gate, user: &str, database: &str) -> String {
+    let mut client = RawClient::connect(gate.address).await;
+    client
+        .startup(&[("user", user), ("database", database)])
+        .await;
+    let mut last = client.authenticate(user, "a guess").await;
+    while last.tag != b'E' {
+        assert_ne!(last.tag, b'Z', "{user} was let in to {database}");
+        last = client.expect_any().await;
+    }
+    client.expect_closed().await;
+    format!("{} {} {}", last.sqlstate(), last.text(), last.hint())
+}
+
+#[tokio::test]
+async fn a_password_that_nobody_checked_opens_no_admin_database() {
+    for passthrough in [Passthrough::Query, Passthrough::Password] {
+        // Both are users of the server, who are not listed.
+        let postgres = Postgres::start().await;
+        let url = postgres.url_of("postgres", postgres.admin_password(), "app");
+        let served = Plan::new(PoolMode::Transaction, 4)
+            .gateway(|gateway| {
+                gateway.auth.passthrough = passthrough;
+                gateway.auth.admin_users = vec!["app".into()];
+                gateway.auth.stats_users = vec!["postgres".into()];
+            })
+            .serve(&[("primary", endpoint_at(&url, None))]);
+        let gate = Gate { served, postgres };
+
+        for user in ["app", "postgres", "nobody"] {
+            assert_eq!(
+                told_to_a_stranger(&gate, user, "pgmoor").await,
+                format!("28P01 password authentication failed for user \"{user}\" "),
+                "{passthrough:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn strangers_do_not_learn_which_databases_there_are_or_are_closed() {
+    for passthrough in [Passthrough::Query, Passthrough::Password] {
+        let gate = start(passthrough).await;
+        let_in(&gate, "ann", "first").await;
+        let failed = "28P01 password authentication failed for user \"ann\" ";
+
+        assert_eq!(told_to_a_stranger(&gate, "ann", "nowhere").await, failed);
+        assert_eq!(told_to_a_stranger(&gate, "ann", "app").await, failed);
+        gate.gateway
+            .traffic()
+            .disable("app", true)
+            .expect("disabled");
+        assert_eq!(told_to_a_stranger(&gate, "ann", "app").await, failed);
+    }
+}
+
+#[tokio::test]
+async fn a_storm_of_logins_takes_few_connections_of_the_server_to_check_them() {
+    for passthrough in [Passthrough::Query, Passthrough::Password] {
+        let postgres = Postgres::builder()
+            .conf("max_connections", "20")
+            .start()
+            .await;
+        let url = postgres.url_of("postgres", postgres.admin_password(), "app");
+        let served = Plan::new(PoolMode::Transaction, 4)
+            .gateway(|gateway| gateway.auth.passthrough = passthrough)
+            .serve(&[("primary", endpoint_at(&url, None))]);
+        let gate = Gate { served, postgres };
+
+        let address = gate.address;
+        let storm = (0..40).map(|_| {
+            tokio::spawn(async move {
+                let mut client = RawClient::connect(address).await;
+                let parameters = [("user", "eve"), ("database", "app")];
+                client
+                    .expect_login_error(&parameters, "a guess", "28P01")
+                    .await;
+            })
+        });
+        for login in storm.collect::<Vec<_>>() {
+            login.await.expect("refused like any other");
+        }
+
+        let_in(&gate, "app", gate.postgres.app_password()).await;
+    }
+}
