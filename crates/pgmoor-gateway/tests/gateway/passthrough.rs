@@ -1,11 +1,15 @@
 //! Users whom the server knows and the gateway does not: by verifier, or by password.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
 
 use pgmoor_gateway::settings::{Passthrough, PoolMode};
 use pgmoor_testkit::{Postgres, RawClient};
 
 use crate::fixture::{Gate, Plan, endpoint_at};
+
+/// For what keeps a slow machine busy.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A gateway whose endpoint may read verifiers, before a server that knows `ann`.
 async fn start(passthrough: Passthrough) -> Gate {
@@ -250,14 +254,18 @@ async fn a_storm_of_logins_takes_few_connections_of_the_server_to_check_them() {
             .await;
         let url = postgres.url_of("postgres", postgres.admin_password(), "app");
         let served = Plan::new(PoolMode::Transaction, 4)
-            .gateway(|gateway| gateway.auth.passthrough = passthrough)
+            .gateway(|gateway| {
+                gateway.auth.passthrough = passthrough;
+                gateway.login_timeout = PATIENCE;
+            })
             .serve(&[("primary", endpoint_at(&url, None))]);
         let gate = Gate { served, postgres };
 
         let address = gate.address;
-        let storm = (0..40).map(|_| {
+        let storm = (0..24).map(|_| {
             tokio::spawn(async move {
                 let mut client = RawClient::connect(address).await;
+                client.set_patience(PATIENCE);
                 let parameters = [("user", "eve"), ("database", "app")];
                 client
                     .expect_login_error(&parameters, "a guess", "28P01")
