@@ -27,6 +27,8 @@ mod postgres;
 mod raw_client;
 mod scripted;
 
+pub mod attacks;
+
 mod pgbench;
 mod pgmoor;
 

@@ -1,5 +1,6 @@
 //! The gateway in front of a real PostgreSQL, through real sockets.
 
+mod attacks;
 mod bad_input;
 mod bulk;
 mod cancel;
