@@ -1,4 +1,4 @@
-//! Hands `dev` and `bench` to the package `lab`, built in release mode with the gateway itself.
+//! Hands `dev`, `bench` and `torture` to the package `lab`, built in release mode with the gateway itself.
 
 use std::ffi::OsString;
 

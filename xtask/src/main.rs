@@ -1,7 +1,7 @@
 //! The tasks behind `cargo x`: set-up, checks, tests and documents of this repository.
 //!
 //! It compiles in seconds, so that it can set up a new machine. What needs certificates, servers
-//! and a client of its own (`dev`, `bench`) is in the package `lab`, which it calls.
+//! and a client of its own (`dev`, `bench`, `torture`) is in the package `lab`, which it calls.
 
 mod stages;
 
@@ -64,6 +64,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<OsString>,
     },
+    /// Torture the gateway by many clients, while server and network misbehave; judge each answer
+    Torture {
+        /// Options of `lab torture`; see `cargo x torture -- --help`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<OsString>,
+    },
     /// Report what grows untidy; fail when it is more than the ratchet allows
     Tidy(tidy::Options),
 }
@@ -88,6 +94,7 @@ fn run(task: Task) -> Result<(), Failure> {
         Task::Docs { check } => docs::run(check),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Bench { options } => lab::run("bench", &options),
+        Task::Torture { options } => lab::run("torture", &options),
         Task::Tidy(options) => tidy::run(&options),
     }
 }

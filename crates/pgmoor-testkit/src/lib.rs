@@ -32,6 +32,8 @@ pub mod attacks;
 mod pgbench;
 mod pgmoor;
 
+pub mod torture;
+
 pub use ca::{Ca, Certificate, CertificateBuilder};
 pub use fault::{Direction, FaultProxy};
 pub use host::{free_port, private_dir, random_password, write_private};

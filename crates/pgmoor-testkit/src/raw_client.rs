@@ -186,26 +186,50 @@ impl RawClient {
 
     /// Answers requests to authenticate; returns AuthenticationOk or the error instead of it.
     pub async fn authenticate(&mut self, user: &str, password: &str) -> Message {
+        match self.try_authenticate(user, password).await {
+            Ok(message) => message,
+            Err(error) => panic!("cannot log in to {}: {error}", self.address),
+        }
+    }
+
+    /// Starts up and logs in. Returns ReadyForQuery, or the error that came instead.
+    pub async fn try_login_with(
+        &mut self,
+        parameters: &[(&str, &str)],
+        password: &str,
+    ) -> io::Result<Message> {
+        self.try_send(&frontend::startup(frontend::PROTOCOL_3_0, parameters))
+            .await?;
+        let user = user_of(parameters);
+        let mut last = self.try_authenticate(user, password).await?;
+        while !matches!(last.tag, b'E' | b'Z') {
+            last = self.next_or_closed().await?;
+        }
+        Ok(last)
+    }
+
+    /// Does what [`RawClient::authenticate`] does, and tells when the line breaks.
+    pub async fn try_authenticate(&mut self, user: &str, password: &str) -> io::Result<Message> {
         let mut scram = None;
         loop {
-            let message = self.expect_any().await;
+            let message = self.next_or_closed().await?;
             if message.tag != b'R' || message.number() == 0 {
-                return message;
+                return Ok(message);
             }
             let rest = &message.body[4..];
             match message.number() {
-                3 => self.send(&frontend::password(password)).await,
+                3 => self.try_send(&frontend::password(password)).await?,
                 5 => {
                     let salt = rest.try_into().expect("MD5 salt has four bytes");
                     let hash = md5_hash(user.as_bytes(), password.as_bytes(), salt);
-                    self.send(&frontend::password(&hash)).await;
+                    self.try_send(&frontend::password(&hash)).await?;
                 }
-                10 => scram = Some(self.start_scram(rest, password).await),
+                10 => scram = Some(self.start_scram(rest, password).await?),
                 11 => {
                     let scram = scram.as_mut().expect("SASL has started");
                     scram.update(rest).expect("server's first message is right");
                     let response = scram.message().to_vec();
-                    self.send(&frontend::sasl_response(&response)).await;
+                    self.try_send(&frontend::sasl_response(&response)).await?;
                 }
                 12 => {
                     let scram = scram.as_mut().expect("SASL has started");
@@ -216,8 +240,14 @@ impl RawClient {
         }
     }
 
+    /// The next message; an end is an error.
+    async fn next_or_closed(&mut self) -> io::Result<Message> {
+        let closed = || io::Error::new(io::ErrorKind::UnexpectedEof, "peer closed");
+        self.try_next().await?.ok_or_else(closed)
+    }
+
     /// Takes SCRAM-SHA-256-PLUS when there is TLS and the server offers it.
-    async fn start_scram(&mut self, mechanisms: &[u8], password: &str) -> ScramSha256 {
+    async fn start_scram(&mut self, mechanisms: &[u8], password: &str) -> io::Result<ScramSha256> {
         let offered = Message::new(b'R', mechanisms).strings();
         let offers = |name: &str| offered.iter().any(|mechanism| mechanism == name);
         let (mechanism, binding) = match self.server_certificate_hash() {
@@ -230,9 +260,9 @@ impl RawClient {
         };
         assert!(offers(mechanism), "server offers only {offered:?}");
         let scram = ScramSha256::new(password.as_bytes(), binding);
-        self.send(&frontend::sasl_initial(mechanism, scram.message()))
-            .await;
-        scram
+        self.try_send(&frontend::sasl_initial(mechanism, scram.message()))
+            .await?;
+        Ok(scram)
     }
 
     /// `tls-server-end-point`; SHA-256 is right for the certificates that [`Ca`] makes.

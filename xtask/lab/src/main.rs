@@ -1,5 +1,5 @@
-//! The tasks that need servers, certificates and a client of their own: `cargo x dev` and
-//! `cargo x bench`. They are apart from `xtask`, which must compile in seconds.
+//! The tasks that need servers, certificates and a client of their own: `cargo x dev`,
+//! `cargo x bench` and `cargo x torture`. They are apart from `xtask`, which must compile in seconds.
 
 mod address;
 mod figures;
@@ -13,6 +13,7 @@ mod gates;
 
 mod bench;
 mod dev;
+mod torture;
 
 use std::process::ExitCode;
 
@@ -32,12 +33,15 @@ enum Task {
     /// Measure
     #[command(subcommand)]
     Bench(bench::Benchmark),
+    /// Torture the gateway by many clients, and judge each answer
+    Torture(torture::Options),
 }
 
 fn main() -> ExitCode {
     let ended = match Cli::parse().task {
         Task::Dev(options) => dev::run(&options),
         Task::Bench(benchmark) => bench::run(&benchmark),
+        Task::Torture(options) => torture::run(&options),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

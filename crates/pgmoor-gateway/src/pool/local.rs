@@ -25,8 +25,9 @@ use crate::statements::Registry;
 const OPEN_LIMIT: Duration = Duration::from_secs(15);
 /// Server connections that one worker opens for a pool at the same time.
 const MAX_OPENING: usize = 8;
-/// Waits between attempts to open a server connection grow from the first to the last.
-const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+/// Waits between attempts to open a server connection grow from the first to the last. The last is
+/// what clients wait for in vain when a server is there again; an attempt each is not much to it.
+const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(200));
 
 /// What a client that waits is given in the end.
 pub(super) type Outcome = oneshot::Receiver<Result<Box<Server>, CheckoutError>>;

@@ -19,5 +19,4 @@ mod server_trouble;
 mod session_state;
 mod special;
 mod statements;
-mod torture;
 mod traffic;

@@ -172,6 +172,7 @@ impl<'a> Pump<'a> {
             .cut
             .map_or(u64::MAX, |(cut, at)| at + cut.after - self.passed);
         let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
+        let is_cut = bytes.len() > allowed;
         let bytes = &bytes[..bytes.len().min(allowed)];
         let piece = match self.lane(|lane| lane.bytewise) {
             true => 1,
@@ -185,6 +186,10 @@ impl<'a> Pump<'a> {
             let counter = &self.counters.bytes[self.direction.index()];
             counter.fetch_add(piece.len() as u64, Ordering::Relaxed);
             tokio::task::yield_now().await;
+        }
+        // Bytes are missing now, also when the order was taken back meanwhile.
+        if is_cut {
+            return Some(End::Closed);
         }
         self.ordered_end()
     }
