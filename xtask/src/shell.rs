@@ -1,8 +1,8 @@
 //! Runs other programs, says which, and turns a bad end into a failure.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use crate::failure::{Context, Failure};
 
@@ -37,16 +37,39 @@ pub fn capture(command: &mut Command) -> Result<String, Failure> {
 /// Runs `command`, shows its standard output, and hands each line of it to `see`.
 pub fn run_watched(command: &mut Command, mut see: impl FnMut(&str)) -> Result<(), Failure> {
     announce(command);
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .context(|| format!("cannot start {}", name(command)))?;
-    let stdout = child.stdout.take().expect("piped three lines above");
-    for line in BufReader::new(stdout).split(b'\n') {
-        let line = line.context(|| format!("cannot read from {}", name(command)))?;
-        let line = String::from_utf8_lossy(&line);
+    let mut child = start(command.stdout(Stdio::piped()))?;
+    let stdout = child.stdout.take().expect("piped one line above");
+    watch(command, child, stdout, |line| {
         anstream::println!("{line}");
-        see(&line);
+        see(line);
+    })
+}
+
+/// Does what [`run_watched`] does with standard error, where some programs say everything.
+pub fn run_listening(command: &mut Command, mut see: impl FnMut(&str)) -> Result<(), Failure> {
+    announce(command);
+    let mut child = start(command.stderr(Stdio::piped()))?;
+    let stderr = child.stderr.take().expect("piped one line above");
+    watch(command, child, stderr, |line| {
+        anstream::eprintln!("{line}");
+        see(line);
+    })
+}
+
+fn start(command: &mut Command) -> Result<Child, Failure> {
+    let name = name(command);
+    command.spawn().context(|| format!("cannot start {name}"))
+}
+
+fn watch(
+    command: &Command,
+    mut child: Child,
+    output: impl Read,
+    mut see: impl FnMut(&str),
+) -> Result<(), Failure> {
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line.context(|| format!("cannot read from {}", name(command)))?;
+        see(&String::from_utf8_lossy(&line));
     }
     let status = child
         .wait()

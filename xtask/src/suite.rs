@@ -1,15 +1,22 @@
-//! The whole suite: checks, reference pages, every test of the workspace, the real drivers.
+//! The whole suite: checks, reference pages, every test of the workspace, some
+//! fuzzing, the real drivers.
 
 use crate::stages::Stages;
-use crate::{check, docs, drivers};
+use crate::{check, docs, drivers, fuzz};
 use xtask::failure::Failure;
 use xtask::{repository, shell};
+
+/// For each target.
+const FUZZ_SECONDS: u64 = 8;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Leave out the suites of the real drivers
     #[arg(long)]
     no_drivers: bool,
+    /// Leave out the fuzzing
+    #[arg(long)]
+    no_fuzz: bool,
     /// Leave out formatting, lints and documentation
     #[arg(long)]
     no_check: bool,
@@ -24,6 +31,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         });
     }
     stages.run("tests", cargo_test);
+    if !options.no_fuzz {
+        stages.run("fuzz", || fuzz::run_briefly(FUZZ_SECONDS));
+    }
     if !options.no_drivers {
         stages.run("drivers", || drivers::run(&[]));
     }

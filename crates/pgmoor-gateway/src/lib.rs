@@ -36,6 +36,9 @@ mod gateway;
 pub mod handover;
 mod metrics;
 mod http;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub use endpoint::Endpoint;
 pub use gateway::{

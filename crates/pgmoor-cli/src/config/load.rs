@@ -56,20 +56,35 @@ pub(crate) struct Loaded {
 /// Everything that is wrong with it.
 pub(crate) fn load(named: Option<&Path>, surroundings: &Surroundings) -> Result<Loaded, Problems> {
     let source = find(named, surroundings);
-    let mut problems = Vec::new();
-    let mut tree = match &source {
+    let text = match &source {
         Source::File(path) => {
-            let text =
-                read(path, &surroundings.directory).map_err(|problem| Problems(vec![problem]))?;
-            match yaml::parse(&text, path, &mut problems) {
-                Ok(tree) => tree,
-                Err(problem) => {
-                    problems.push(problem);
-                    return Err(Problems(problems));
-                }
-            }
+            let text = read(path, &surroundings.directory);
+            Some(text.map_err(|problem| Problems(vec![problem]))?)
         }
-        Source::BuiltIn => Node::empty(Origin::Default),
+        Source::BuiltIn => None,
+    };
+    load_text(text.as_deref(), source, surroundings)
+}
+
+/// Loads what the configuration file says, if there is one.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(crate) fn load_text(
+    text: Option<&str>,
+    source: Source,
+    surroundings: &Surroundings,
+) -> Result<Loaded, Problems> {
+    let mut problems = Vec::new();
+    let mut tree = match (&source, text) {
+        (Source::File(path), Some(text)) => match yaml::parse(text, path, &mut problems) {
+            Ok(tree) => tree,
+            Err(problem) => {
+                problems.push(problem);
+                return Err(Problems(problems));
+            }
+        },
+        _ => Node::empty(Origin::Default),
     };
     let reserved: Vec<&str> = RESERVED.iter().map(|(name, _)| *name).collect();
     problems.extend(overlay(
@@ -198,23 +213,14 @@ mod tests {
     use super::*;
 
     /// What is loaded from this text and these variables; a file as such is not needed.
-    fn load_text(text: &str, variables: &[(String, String)]) -> Result<Settings, Problems> {
+    fn load_with(text: &str, variables: &[(String, String)]) -> Result<Loaded, Problems> {
         let surroundings = Surroundings {
             variables: variables.to_vec(),
             unreadable: Vec::new(),
             directory: PathBuf::from("/nonexistent"),
         };
         let source = Source::File(PathBuf::from("p.yaml"));
-        let mut problems = Vec::new();
-        let mut tree = yaml::parse(text, Path::new("p.yaml"), &mut problems)
-            .map_err(|problem| Problems(vec![problem]))?;
-        problems.extend(overlay(
-            &mut tree,
-            &Settings::shape(),
-            surroundings.settings(),
-            &[],
-        ));
-        load_tree(&tree, &source, &surroundings, problems)
+        load_text(Some(text), source, &surroundings)
     }
 
     proptest! {
@@ -222,7 +228,7 @@ mod tests {
 
         #[test]
         fn no_text_makes_loading_panic(text in "([a-z]{1,3}|databases|gateway|listen|pool|size|[:,\\[\\]{}\"'&*|>#!%@`~?-]|: |- |\n|\n  |\\$\\{|file:|0|\t|é){0,40}") {
-            let _ = load_text(&text, &[]);
+            let _ = load_with(&text, &[]);
         }
 
         #[test]
@@ -230,7 +236,7 @@ mod tests {
             name in "PGMOOR_([A-Z]{0,4}|DATABASES|GATEWAY|LISTEN|APP|POOL|SIZE|__|_|é){0,6}",
             value in any::<String>(),
         ) {
-            let _ = load_text("", &[(name, value)]);
+            let _ = load_with("", &[(name, value)]);
         }
     }
 }

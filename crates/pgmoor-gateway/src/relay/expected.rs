@@ -215,7 +215,9 @@ impl Queue {
             .skip(1)
             .take_while(|expected| expected.kind == Kind::Sync)
             .count();
-        self.entries.drain(1..=syncs);
+        if syncs > 0 {
+            self.entries.drain(1..=syncs);
+        }
         (syncs, self.entries.len() > 1)
     }
 

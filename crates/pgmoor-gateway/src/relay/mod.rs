@@ -17,6 +17,8 @@ mod placing;
 mod extended;
 mod server;
 mod sink;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod world;
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;

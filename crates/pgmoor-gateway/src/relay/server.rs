@@ -152,7 +152,10 @@ impl Relay {
                 Some(Kind::Query) => {}
                 _ => self.answered(header.tag, Kind::Execute, server)?,
             },
-            tag::COPY_IN_RESPONSE => self.copy_in_begins(server),
+            tag::COPY_IN_RESPONSE => {
+                self.within(header.tag, &[Kind::Query, Kind::Execute], server)?;
+                self.copy_in_begins(server);
+            }
             tag::DATA_ROW
             | tag::COPY_DATA
             | tag::COPY_DONE

@@ -221,33 +221,54 @@ fn is_session_lock(word: &[u8]) -> bool {
     .any(|name| is(word, name))
 }
 
-/// The arguments of `set_config`: nothing is left behind when the third says `true`.
+/// Arguments of `set_config` with more tokens are not looked through: calls within calls would have
+/// each byte read once for every call.
+const MAX_ARGUMENTS: usize = 32;
+
+/// The arguments of `set_config`: nothing is left behind when the third says `true`. Only what is a
+/// literal and nothing else is known.
 fn set_config(lexer: &mut Lexer<'_>, found: &mut Vec<Effect>) {
     let mut ahead = lexer.clone();
     ahead.next();
-    let mut name = None;
-    let mut argument = 0;
-    let mut depth = 0;
-    let mut local = false;
-    for token in ahead {
+    let mut arguments = [const { (0, None) }; 3];
+    let (mut argument, mut depth, mut ends) = (0, 0_usize, false);
+    for token in ahead.take(MAX_ARGUMENTS) {
         match token {
-            Token::String(text, true) if argument == 0 && depth == 0 => name = text_of(text),
-            Token::Symbol(b'(' | b'[') => depth += 1,
-            Token::Symbol(b')' | b']') if depth > 0 => depth -= 1,
-            Token::Symbol(b')' | b';') => break,
-            Token::Symbol(b',') if depth == 0 => argument += 1,
-            Token::Word(word) if argument == 2 => local = is(word, "true"),
-            Token::String(text, true) if argument == 2 => {
-                local = is(text, "t") || is(text, "true") || is(text, "on");
+            Token::Symbol(b')') if depth == 0 => {
+                ends = true;
+                break;
             }
+            Token::Symbol(b';') => break,
+            Token::Symbol(b',') if depth == 0 => {
+                argument += 1;
+                continue;
+            }
+            Token::Symbol(b'(' | b'[') => depth += 1,
+            Token::Symbol(b')' | b']') => depth = depth.saturating_sub(1),
             _ => {}
         }
+        if let Some((tokens, first)) = arguments.get_mut(argument) {
+            *tokens += 1;
+            first.get_or_insert(token);
+        }
     }
-    if !local {
-        found.push(Effect::SetConfig {
-            name: name.map(|n| n.to_ascii_lowercase()),
-        });
+    let literal = |at: usize| match arguments[at] {
+        (1, token) if ends => token,
+        _ => None,
+    };
+    let local = match literal(2) {
+        Some(Token::Word(word)) => is(word, "true"),
+        Some(Token::String(text, true)) => is(text, "t") || is(text, "true") || is(text, "on"),
+        _ => false,
+    };
+    if local {
+        return;
     }
+    let name = match literal(0) {
+        Some(Token::String(text, true)) => text_of(text).map(|name| name.to_ascii_lowercase()),
+        _ => None,
+    };
+    found.push(Effect::SetConfig { name });
 }
 
 fn text_of(bytes: &[u8]) -> Option<String> {

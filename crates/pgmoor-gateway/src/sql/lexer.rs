@@ -133,10 +133,32 @@ impl<'a> Lexer<'a> {
     }
 }
 
+#[cfg(any(test, feature = "fuzzing"))]
+thread_local! {
+    static READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// How many bytes this thread has read, those that were read twice counted twice.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn bytes_read() -> usize {
+    READ.get()
+}
+
 impl<'a> Iterator for Lexer<'a> {
     type Item = Token<'a>;
 
     fn next(&mut self) -> Option<Token<'a>> {
+        #[cfg(any(test, feature = "fuzzing"))]
+        let start = self.at;
+        let token = self.token();
+        #[cfg(any(test, feature = "fuzzing"))]
+        READ.set(READ.get() + self.at - start);
+        token
+    }
+}
+
+impl<'a> Lexer<'a> {
+    fn token(&mut self) -> Option<Token<'a>> {
         self.skip_blanks();
         let first = *self.text.get(self.at)?;
         Some(match first {

@@ -10,4 +10,7 @@ mod effects;
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use lexer::bytes_read;
+
 pub(crate) use effects::{Effect, Effects, LOOKED_AT, PinReason, effects};

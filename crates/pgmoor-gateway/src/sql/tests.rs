@@ -1,6 +1,6 @@
 //! What texts leave behind, by their words alone.
 
-use super::{Effect, PinReason, effects};
+use super::{Effect, LOOKED_AT, PinReason, bytes_read, effects};
 use proptest::prelude::*;
 
 fn of(sql: &str) -> Vec<Effect> {
@@ -125,6 +125,26 @@ fn set_config_is_named_when_it_may_stay() {
         of("select pg_catalog.set_config($1, f(a, 'true'), $2)"),
         named(None)
     );
+    // What only begins or ends like a literal is none.
+    assert_eq!(
+        of("select set_config('TimeZone', 'UTC', not true)"),
+        named(Some("timezone"))
+    );
+    assert_eq!(
+        of("select set_config('search_path' || 'TimeZone', 'UTC', f(true))"),
+        named(None)
+    );
+}
+
+#[test]
+fn calls_within_calls_do_not_make_it_slow() {
+    let calls = "set_config(".repeat(LOOKED_AT / 11);
+
+    let before = bytes_read();
+    effects(calls.as_bytes());
+
+    let read = bytes_read() - before;
+    assert!(read < 20 * LOOKED_AT, "{read} bytes read of {LOOKED_AT}");
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! Whatever clients do, each gets the answers that a server of its own would give.
 
-use super::random::Random;
-use super::script::script;
-use super::sim::{Script, World, Wrong, shown};
+use crate::relay::world::{Place, Random, Script, World, Wrong, script, shown};
+use crate::settings::PoolMode;
 
 /// More by `PGMOOR_RELAY_CASES`, from where `PGMOOR_RELAY_SEED` says.
 const CASES: u64 = 3_000;
@@ -11,22 +10,21 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-fn scripts(seed: u64) -> (Vec<Script>, usize, usize) {
+fn scripts(seed: u64) -> (Vec<Script>, Place) {
     let mut random = Random::new(seed);
     let clients = 1 + random.below(4);
-    let servers = 1 + random.below(2);
-    let statements = 1 + random.below(3);
+    let place = Place {
+        mode: PoolMode::Transaction,
+        servers: 1 + random.below(2),
+        statements: 1 + random.below(3),
+        servers_die: false,
+    };
     let scripts = (0..clients).map(|client| script(&mut random, client));
-    (scripts.collect(), servers, statements)
+    (scripts.collect(), place)
 }
 
-fn outcome(
-    scripts: Vec<Script>,
-    servers: usize,
-    statements: usize,
-    seed: u64,
-) -> Result<(), Wrong> {
-    World::new(scripts, servers, statements, seed)
+fn outcome(scripts: Vec<Script>, place: Place, seed: u64) -> Result<(), Wrong> {
+    World::new(scripts, place, Random::new(seed))
         .run()
         // Left of a script that was cut; a server ends the connection then, too.
         .or_else(|wrong| match wrong.contains("during COPY") {
@@ -37,7 +35,7 @@ fn outcome(
 
 /// Takes batches away for as long as it still goes wrong.
 fn smallest(seed: u64, wrong: Wrong) -> (Vec<Script>, Wrong) {
-    let (mut best, servers, statements) = scripts(seed);
+    let (mut best, place) = scripts(seed);
     let mut wrong = wrong;
     let mut shrinks = true;
     while shrinks {
@@ -47,9 +45,7 @@ fn smallest(seed: u64, wrong: Wrong) -> (Vec<Script>, Wrong) {
                 let fewer = without(&best, client, batch);
                 // Another order may show it again.
                 for order in seed..seed + 20 {
-                    if let Err(found) =
-                        outcome(without(&best, client, batch), servers, statements, order)
-                    {
+                    if let Err(found) = outcome(without(&best, client, batch), place, order) {
                         (best, wrong, shrinks) = (fewer, found, true);
                         break;
                     }
@@ -82,8 +78,8 @@ fn every_client_gets_the_answers_of_a_server_of_its_own() {
     let first = number("PGMOOR_RELAY_SEED").unwrap_or(1);
     let cases = number("PGMOOR_RELAY_CASES").unwrap_or(CASES);
     for seed in first..first + cases {
-        let (made, servers, statements) = scripts(seed);
-        let Err(wrong) = outcome(made, servers, statements, seed) else {
+        let (made, place) = scripts(seed);
+        let Err(wrong) = outcome(made, place, seed) else {
             continue;
         };
         let (fewest, wrong) = smallest(seed, wrong);
@@ -94,7 +90,8 @@ fn every_client_gets_the_answers_of_a_server_of_its_own() {
             }
         }
         panic!(
-            "PGMOOR_RELAY_SEED={seed}, {servers} servers, {statements} statements\n{told}{wrong}"
+            "PGMOOR_RELAY_SEED={seed}, {} servers, {} statements\n{told}{wrong}",
+            place.servers, place.statements
         );
     }
 }

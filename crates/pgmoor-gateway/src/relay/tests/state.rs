@@ -174,3 +174,17 @@ fn an_answer_of_our_own_waits_for_the_end_of_a_message_that_comes_in_pieces() {
 
     assert_eq!(super::pair::tags(&told), "A3");
 }
+
+#[test]
+fn a_copy_that_nobody_asked_for_ends_the_server_connection() {
+    let mut pair = Pair::new();
+
+    let idle = pair.try_answer(&server(&["G"]));
+    let mut pair = Pair::new();
+    pair.say(&[query("select 1"), query("select 2")].concat());
+    pair.answer(&server(&["C SELECT 1", "Z I", "C SELECT 1", "Z I"]));
+    let answered = pair.try_answer(&server(&["G"]));
+
+    assert_eq!(idle, Err(Broken::OutOfStep(b'G')));
+    assert_eq!(answered, Err(Broken::OutOfStep(b'G')));
+}

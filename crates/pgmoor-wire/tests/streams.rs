@@ -1,0 +1,66 @@
+//! Changed copies of recorded streams: decoded or refused, whatever was changed.
+//!
+//! `cargo x fuzz --streams` does so ten million times.
+
+#[path = "../../../fuzz/src/drive.rs"]
+#[allow(
+    unreachable_pub,
+    dead_code,
+    reason = "shared with other tests and with the fuzz targets"
+)]
+mod drive;
+#[path = "../../../fuzz/src/wire.rs"]
+#[allow(
+    unreachable_pub,
+    dead_code,
+    reason = "shared with other tests and with the fuzz targets"
+)]
+mod wire;
+
+use std::time::{Duration, Instant};
+
+use drive::Mutator;
+
+/// So many, unless `PGMOOR_FUZZ_CASES` says otherwise.
+const CASES: u64 = 20_000;
+/// Far more than any case takes, also on a machine that has much else to do.
+const LIMIT: Duration = Duration::from_secs(1);
+
+fn main_memory() -> u64 {
+    let told = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = told.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    number.unwrap_or(0)
+}
+
+#[test]
+fn a_changed_stream_is_decoded_or_refused_at_once_and_in_constant_memory() {
+    let set = std::env::var("PGMOOR_FUZZ_CASES").ok();
+    let cases = set.and_then(|text| text.parse().ok()).unwrap_or(CASES);
+    let clients = drive::recorded("client");
+    let servers = drive::recorded("server");
+    let mut mutator = Mutator::new(13);
+    let mut slowest = Duration::ZERO;
+    let mut early = 0;
+    let began = Instant::now();
+
+    for case in 0..cases {
+        let start = Instant::now();
+        match case % 2 {
+            0 => wire::client_stream(&mutator.mutated(&clients)),
+            _ => wire::server_stream(&mutator.mutated(&servers)),
+        }
+        slowest = slowest.max(start.elapsed());
+        if case == cases / 10 {
+            early = main_memory();
+        }
+    }
+
+    let grown = main_memory().saturating_sub(early);
+    println!(
+        "{cases} cases in {:?}, the slowest {slowest:?}, grown by {grown} KiB",
+        began.elapsed()
+    );
+    assert!(slowest < LIMIT, "a case took {slowest:?}");
+    assert!(grown < 4096, "grown by {grown} KiB");
+}
