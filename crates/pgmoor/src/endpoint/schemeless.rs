@@ -59,15 +59,17 @@ pub(super) fn push_address(
     };
     raw.port_quotable = user_info.is_some();
     if let Some(user_info) = user_info {
+        // A query with an "@" in it that cannot be read: what looks like a user's name would be its
+        // parameters, the password among them.
+        let user = user_info.split(':').next().unwrap_or_default();
+        if user.contains('?') {
+            return Err(not_a_query());
+        }
         uri::push_user_info(raw, user_info, &|text, what| decode(text, what))?;
     }
     let (hosts, path) = rest.split_at(uri::end_of_hosts(rest));
     if path.contains('?') {
-        return Err(EndpointError::syntax(
-            FORM,
-            "what follows the \"?\" is not name=value joined by \"&\"",
-            SHAPE,
-        ));
+        return Err(not_a_query());
     }
     let (hosts, ports) = uri::cut_hosts(hosts)?;
     uri::push_unless_empty(raw, "host", decode(&hosts, "host")?);
@@ -92,6 +94,14 @@ pub(super) fn push_address(
         raw.push_query(name, Secret::new(value), quotable);
     }
     Ok(())
+}
+
+fn not_a_query() -> EndpointError {
+    EndpointError::syntax(
+        FORM,
+        "what follows the \"?\" is not name=value joined by \"&\"",
+        SHAPE,
+    )
 }
 
 /// Cuts off the query: what follows the first `?` after which all is `name=value` joined by `&`.

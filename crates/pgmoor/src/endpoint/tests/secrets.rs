@@ -102,6 +102,18 @@ fn a_password_that_slipped_into_another_value_is_not_quoted() {
 }
 
 #[test]
+fn a_password_in_a_query_that_cannot_be_read_is_not_taken_for_a_user() {
+    for address in [
+        "jdbc:postgresql://h/d?user=u&password=qzx7&broken:x@host",
+        "h/d?user=u&password=qzx7&broken:x@host",
+        "postgresql+psycopg2://h/d?password=qzx7&broken:x@host",
+    ] {
+        let visible = visible(address);
+        assert!(!visible.contains("qzx7"), "{address}\n{visible}");
+    }
+}
+
+#[test]
 fn other_secrets_are_masked_too() {
     let key = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
     let address = format!(
