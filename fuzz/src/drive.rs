@@ -62,7 +62,7 @@ pub fn drive(target: &str, cases: u64, entry: fn(&[u8])) {
     let ends: usize = seeds.iter().map(Vec::len).sum();
     for seed in &seeds {
         // All of them if they are few.
-        let step = 1 + ends / 4_000;
+        let step = 1 + ends / 1_000;
         for end in (0..seed.len()).step_by(step) {
             entry(&seed[..end]);
         }

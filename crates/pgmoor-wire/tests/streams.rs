@@ -23,7 +23,7 @@ use drive::Mutator;
 
 /// So many, unless `PGMOOR_FUZZ_CASES` says otherwise.
 const CASES: u64 = 20_000;
-/// Far more than any case takes, also on a machine that has much else to do.
+/// Far more than any case takes.
 const LIMIT: Duration = Duration::from_secs(1);
 
 fn main_memory() -> u64 {
@@ -31,6 +31,12 @@ fn main_memory() -> u64 {
     let line = told.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
     number.unwrap_or(0)
+}
+
+fn timed(entry: fn(&[u8]), data: &[u8]) -> Duration {
+    let start = Instant::now();
+    entry(data);
+    start.elapsed()
 }
 
 #[test]
@@ -45,12 +51,17 @@ fn a_changed_stream_is_decoded_or_refused_at_once_and_in_constant_memory() {
     let began = Instant::now();
 
     for case in 0..cases {
-        let start = Instant::now();
-        match case % 2 {
-            0 => wire::client_stream(&mutator.mutated(&clients)),
-            _ => wire::server_stream(&mutator.mutated(&servers)),
+        let (streams, entry): (_, fn(&[u8])) = match case % 2 {
+            0 => (&clients, wire::client_stream),
+            _ => (&servers, wire::server_stream),
+        };
+        let data = mutator.mutated(streams);
+        let mut took = timed(entry, &data);
+        if took > LIMIT {
+            // Perhaps the whole machine stood still; it would not do so every time.
+            took = (0..3).map(|_| timed(entry, &data)).min().unwrap_or(took);
         }
-        slowest = slowest.max(start.elapsed());
+        slowest = slowest.max(took);
         if case == cases / 10 {
             early = main_memory();
         }

@@ -117,7 +117,7 @@ fn keep(target: &str, programs: &Path) -> Result<(), Failure> {
     let seeds = made(seeds(target))?;
     shell::run(
         Command::new(programs.join(target))
-            .args(["-merge=1", "-max_len=1024"])
+            .args(["-set_cover_merge=1", "-max_len=1024"])
             .args([&seeds, &found]),
     )?;
     let list = || format!("cannot list \"{}\"", seeds.display());
