@@ -16,6 +16,9 @@ use xtask::{host, repository};
 
 use crate::process::{Process, give_to_server, write_for_server};
 
+/// How long a client waits for any answer.
+const PATIENCE: Duration = Duration::from_secs(45);
+
 #[derive(Args)]
 pub(crate) struct Options {
     /// What makes the choices of the clients: seeds from this one on
@@ -242,6 +245,7 @@ impl Run<'_> {
             clients: self.options.clients,
             seed: self.seed,
             time: Duration::from_secs(self.options.seconds),
+            patience: PATIENCE,
             fault: self.fault.to_owned(),
         };
         let witness = Arc::new(Witness::default());

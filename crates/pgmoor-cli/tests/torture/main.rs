@@ -37,6 +37,7 @@ async fn tortured(mode: PoolMode, name: &str) -> Report {
         clients: CLIENTS,
         seed: number("PGMOOR_TORTURE_SEED", 1),
         time: Duration::from_secs(number("PGMOOR_TORTURE_SECONDS", 8)),
+        patience: Duration::from_secs(30),
         fault: name.to_owned(),
     };
     let witness = Arc::new(Witness::default());

@@ -38,6 +38,7 @@ pub(super) struct Place {
     pub(super) mode: PoolMode,
     pub(super) excuses: Excuses,
     pub(super) witness: Arc<Witness>,
+    pub(super) patience: Duration,
     pub(super) is_over: AtomicBool,
 }
 
@@ -120,7 +121,7 @@ impl Client {
 
     /// A session for this client, and a look at what is in it.
     pub(super) async fn arrive(&mut self) -> Told {
-        let link = Link::open(&self.place.door, self.id).await?;
+        let link = Link::open(&self.place.door, self.id, self.place.patience).await?;
         self.memory = Memory::default();
         self.link = Some(link);
         self.place.witness.arrived();

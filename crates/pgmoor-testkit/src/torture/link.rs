@@ -11,9 +11,6 @@ use crate::message::Message;
 use crate::raw_client::RawClient;
 use crate::stream::Address;
 
-/// Longer than any act takes when all works, and any fault lasts.
-const PATIENCE: Duration = Duration::from_secs(45);
-
 /// Where clients log in, and as whom.
 #[derive(Clone, Debug)]
 pub struct Door {
@@ -39,10 +36,10 @@ pub(super) struct Link {
 
 impl Link {
     /// Logs in as `door` says. Its `application_name` is the client's.
-    pub(super) async fn open(door: &Door, client: u32) -> Told<Link> {
+    pub(super) async fn open(door: &Door, client: u32, patience: Duration) -> Told<Link> {
         let raw = RawClient::try_connect(door.address.clone()).await;
         let mut raw = raw.map_err(|error| Trouble::of_line(&error))?;
-        raw.set_patience(PATIENCE);
+        raw.set_patience(patience);
         let name = application_name(client);
         let parameters = [
             ("user", door.user.as_str()),

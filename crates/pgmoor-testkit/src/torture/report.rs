@@ -11,9 +11,6 @@ use super::client::{Client, PoolMode};
 use super::ledger::{Differences, Outcome};
 use super::witness::{Figures, Witness};
 
-/// From the moment when a server can serve again to the first client that is served.
-const RECOVERY: Duration = Duration::from_secs(1);
-
 /// The outcome of one run.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -45,6 +42,8 @@ pub struct Report {
     pub blows: u64,
     /// From the moment when the server could serve again to the first client that was served.
     pub recoveries: Vec<Duration>,
+    /// How long that may take.
+    pub recovery_limit: Option<Duration>,
     /// Sessions that ended, by their last word.
     pub ended: BTreeMap<String, u64>,
     /// What was not as it must be around it: the fault, the gateway's process, the server.
@@ -75,7 +74,10 @@ impl Report {
 
     /// Whether clients were served soon enough, each time.
     pub fn is_quick(&self) -> bool {
-        self.slowest_recovery().is_none_or(|time| time < RECOVERY)
+        match (self.slowest_recovery(), self.recovery_limit) {
+            (Some(slowest), Some(limit)) => slowest < limit,
+            _ => true,
+        }
     }
 
     /// The longest recovery.
@@ -202,6 +204,7 @@ impl Report {
             twice: differences.twice.len() as u64,
             blows: run.blows,
             recoveries: witness.recoveries(),
+            recovery_limit: run.recovery_limit,
             ended: witness.ended(),
             broken: run.broken,
             details: witness.details(),
@@ -219,6 +222,7 @@ pub(super) struct RunOf<'a> {
     pub(super) clients: &'a [Client],
     pub(super) differences: Differences,
     pub(super) blows: u64,
+    pub(super) recovery_limit: Option<Duration>,
     pub(super) broken: u64,
 }
 

@@ -37,6 +37,9 @@ pub struct Torture {
     pub seed: u64,
     /// How long they work.
     pub time: Duration,
+    /// How long a client waits for any answer: longer than any act takes when all works, and any
+    /// fault lasts.
+    pub patience: Duration,
     /// What the fault is called in the report.
     pub fault: String,
 }
@@ -55,6 +58,7 @@ pub async fn torture(
         mode: torture.mode,
         excuses,
         witness: Arc::clone(witness),
+        patience: torture.patience,
         is_over: AtomicBool::new(false),
     });
     let mut tasks = JoinSet::new();
@@ -109,6 +113,7 @@ pub async fn torture(
         clients: &clients,
         differences,
         blows,
+        recovery_limit: stricken.and_then(|(_, fault)| fault.recovery_limit()),
         broken,
     })
 }

@@ -25,8 +25,8 @@ pub struct Witness {
     unexcused: AtomicU64,
     seen: Mutex<Seen>,
     is_recovering: AtomicBool,
-    /// Since when the server could serve again.
-    healed: Mutex<Option<Instant>>,
+    /// From when on questions count, and since when they could be answered.
+    healed: Mutex<Option<(Instant, Instant)>>,
     recovered: Notify,
 }
 
@@ -77,15 +77,14 @@ impl Witness {
         lock(&self.seen).ended.clone()
     }
 
-    /// Waits until a client is served by a question that it asked after this call, and notes how
-    /// long that took. To be called as soon as whatever was broken is whole again.
+    /// Waits until a client is served that asked at `broken` or later, and notes how long that took
+    /// from now on. To be called as soon as whatever was broken is whole again.
     ///
     /// # Errors
     ///
     /// When that takes longer than anybody would wait.
-    pub async fn recovers(&self) -> Result<(), String> {
-        let healed = Instant::now();
-        *lock(&self.healed) = Some(healed);
+    pub async fn recovers(&self, broken: Instant) -> Result<(), String> {
+        *lock(&self.healed) = Some((broken, Instant::now()));
         self.is_recovering.store(true, Ordering::Release);
         if tokio::time::timeout(NO_RECOVERY, self.recovered.notified())
             .await
@@ -114,7 +113,7 @@ impl Witness {
         self.acts.fetch_add(1, Ordering::Relaxed);
         if self.is_recovering.load(Ordering::Acquire) {
             let mut healed = lock(&self.healed);
-            if let Some(since) = healed.filter(|since| asked >= *since) {
+            if let Some((_, since)) = healed.filter(|(broken, _)| asked >= *broken) {
                 *healed = None;
                 self.is_recovering.store(false, Ordering::Release);
                 lock(&self.seen).recoveries.push(since.elapsed());
@@ -184,11 +183,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_asked_before_the_server_could_serve_again_shows_no_recovery() {
+    async fn who_asked_before_the_server_was_away_shows_no_recovery() {
         let witness = Witness::default();
         let before = Instant::now();
 
-        let recovery = witness.recovers();
+        let recovery = witness.recovers(Instant::now());
         let answers = async {
             tokio::task::yield_now().await;
             witness.acted(before);

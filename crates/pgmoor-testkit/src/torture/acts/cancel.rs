@@ -46,6 +46,7 @@ impl Client {
         let address = self.place.door.address.clone();
         let asked = async {
             let mut other = RawClient::try_connect(address).await?;
+            other.set_patience(self.place.patience);
             other
                 .try_send(&frontend::cancel_request(pid, &secret))
                 .await?;

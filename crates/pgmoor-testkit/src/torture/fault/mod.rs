@@ -29,6 +29,11 @@ pub trait Fault {
         Lines::default()
     }
 
+    /// How long clients may wait after a blow, where that is the gateway's to decide.
+    fn recovery_limit(&self) -> Option<Duration> {
+        None
+    }
+
     /// Strikes once, heals what it has done, and waits until clients are served again
     /// ([`Witness::recovers`]).
     fn strike<'a>(&'a mut self, site: &'a mut Site, witness: &'a Witness) -> Blow<'a>;

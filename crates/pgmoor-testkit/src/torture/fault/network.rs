@@ -90,8 +90,9 @@ impl Fault for Network {
         Box::pin(async move {
             let line = site.client_line.as_ref().or(site.server_line.as_ref());
             let line = line.expect("a line was asked for");
+            let broken = Instant::now();
             befall(line, kind, lasts, self.blows as u64).await;
-            let recovered = witness.recovers().await;
+            let recovered = witness.recovers(broken).await;
             recovered.map_err(|error| format!("{error} {kind:?}"))
         })
     }

@@ -1,6 +1,6 @@
 //! The server is restarted in each of the ways that servers go.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::super::site::Site;
 use super::super::trouble::Excuses;
@@ -30,12 +30,19 @@ impl Fault for Restart {
         &["57P01", "57P02", "57P03", "0800", "cut"]
     }
 
+    fn recovery_limit(&self) -> Option<Duration> {
+        // From the moment when the server accepts connections again.
+        Some(Duration::from_secs(1))
+    }
+
     fn strike<'a>(&'a mut self, site: &'a mut Site, witness: &'a Witness) -> Blow<'a> {
         let how = WAYS[self.blows % WAYS.len()];
         self.blows += 1;
         Box::pin(async move {
-            site.postgres.restart(how).await;
-            let recovered = witness.recovers().await;
+            site.postgres.stop(how).await;
+            let broken = Instant::now();
+            site.postgres.start_again().await;
+            let recovered = witness.recovers(broken).await;
             recovered.map_err(|error| format!("{error} a restart ({how:?})"))
         })
     }
