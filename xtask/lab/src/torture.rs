@@ -83,6 +83,16 @@ enum Through {
     Direct,
 }
 
+impl Through {
+    fn name(self) -> &'static str {
+        match self {
+            Through::Pgmoor => "pgmoor",
+            Through::Pgbouncer => "pgbouncer",
+            Through::Direct => "direct",
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {
     Text,
@@ -184,7 +194,8 @@ impl Run<'_> {
     fn command(&self) -> String {
         let options = self.options;
         format!(
-            "cargo x torture --seed {} --seconds {} --fault {} --pause {} --modes {} --clients {} --pool {}",
+            "cargo x torture --through {} --seed {} --seconds {} --fault {} --pause {} --modes {} --clients {} --pool {}",
+            self.options.through.name(),
             self.seed,
             options.seconds,
             self.fault,

@@ -75,7 +75,8 @@ impl Fault for Network {
         match self.lines.clients {
             // Whatever was said may not have come through.
             true => &["closed", "reset", "cut"],
-            false => &["0800", "cut"],
+            // 08P01 is PostgreSQL's word for a line that ends in the middle of a message of a COPY.
+            false => &["0800", "08P01", "cut"],
         }
     }
 
