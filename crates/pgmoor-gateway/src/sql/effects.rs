@@ -360,7 +360,10 @@ fn value_of(lexer: &mut Lexer<'_>, name: String, found: &mut Vec<Effect>) {
         return found.push(Effect::Pin(PinReason::Setting));
     };
     let value = value.trim();
-    found.push(if value.eq_ignore_ascii_case("default") {
+    let is_default = value.is_empty()
+        || value.eq_ignore_ascii_case("default")
+        || name == "timezone" && value.eq_ignore_ascii_case("local");
+    found.push(if is_default {
         Effect::Reset { name }
     } else {
         Effect::Set {
@@ -377,6 +380,11 @@ fn reset(lexer: &mut Lexer<'_>, found: &mut Vec<Effect>) {
     }
     if ahead.take_word("role") || (ahead.take_word("session") && ahead.take_word("authorization")) {
         return;
+    }
+    let mut ahead = lexer.clone();
+    if ahead.take_word("time") && ahead.take_word("zone") {
+        let name = "timezone".into();
+        return found.push(Effect::Reset { name });
     }
     if let Some(name) = setting_name(lexer) {
         found.push(Effect::Reset { name });

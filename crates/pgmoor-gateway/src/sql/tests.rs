@@ -69,6 +69,16 @@ fn settings_are_read_with_their_values_as_written() {
         ]
     );
     assert_eq!(of("set time zone 'UTC'"), [set("timezone", "'UTC'")]);
+    for sql in [
+        "reset time zone",
+        "set time zone local",
+        "set time zone default",
+    ] {
+        let name = "timezone".into();
+        assert_eq!(of(sql), [Effect::Reset { name }], "{sql}");
+    }
+    let name = "client_encoding".into();
+    assert_eq!(of("set names"), [Effect::Reset { name }]);
     assert_eq!(of("set names 'utf8'"), [set("client_encoding", "'utf8'")]);
 }
 
