@@ -1,6 +1,7 @@
 //! From statement text to the effects that outlive its transaction.
 
 use super::lexer::{Lexer, Token};
+use super::skim;
 use crate::counters::PINS;
 
 /// Something that a statement leaves behind in its session when it succeeds.
@@ -101,6 +102,17 @@ pub(crate) struct Effects {
 /// The effects of all statements in `sql`.
 pub(crate) fn effects(sql: &[u8]) -> Effects {
     let sql = &sql[..sql.len().min(LOOKED_AT)];
+    if skim::is_plain(sql) {
+        return Effects {
+            list: Vec::new(),
+            single: true,
+        };
+    }
+    read(sql)
+}
+
+/// The same, word by word.
+pub(super) fn read(sql: &[u8]) -> Effects {
     let mut lexer = Lexer::new(sql);
     let mut list = Vec::new();
     let mut statements = 0;
@@ -128,7 +140,7 @@ fn statement(lexer: &mut Lexer<'_>, found: &mut Vec<Effect>) {
 }
 
 /// The first words of statements that may leave something behind.
-const KEYWORDS: [&str; 11] = [
+pub(super) const KEYWORDS: [&str; 11] = [
     "set",
     "reset",
     "load",

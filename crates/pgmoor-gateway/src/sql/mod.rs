@@ -6,6 +6,7 @@
 
 mod lexer;
 mod effects;
+mod skim;
 
 #[cfg(test)]
 mod tests;

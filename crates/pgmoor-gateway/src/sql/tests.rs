@@ -1,6 +1,6 @@
 //! What texts leave behind, by their words alone.
 
-use super::{Effect, LOOKED_AT, PinReason, bytes_read, effects};
+use super::{Effect, LOOKED_AT, PinReason, bytes_read, effects, effects::read, skim::is_plain};
 use proptest::prelude::*;
 
 fn of(sql: &str) -> Vec<Effect> {
@@ -173,7 +173,36 @@ fn one_statement_is_told_from_several() {
     assert!(!effects(b"deallocate a; select 1").single);
 }
 
+#[test]
+fn what_applications_ask_is_known_to_be_plain_at_a_glance() {
+    for sql in [
+        "SELECT abalance FROM pgbench_accounts WHERE aid = 17;",
+        "select 1",
+        "BEGIN;",
+        "commit",
+        "  insert into t (a, b) values ($1, 'x') on conflict do nothing ;\n",
+        "update t set a = 1 where b in (1, 2, 3)",
+    ] {
+        assert!(is_plain(sql.as_bytes()), "{sql}");
+    }
+}
+
 proptest! {
+    #[test]
+    fn what_looks_plain_at_a_glance_has_no_effects_when_read(words in proptest::collection::vec(
+        proptest::sample::select(vec![
+            "select", "SET", "set_config('a', 'b', false)", "pg_advisory_lock(1)", "PG_TRY_ADVISORY_LOCK", "into", "Temp",
+            "temporary", "pg_temp.x", "pg_Temp", ";", " ; ", "listen", "create", "with", "1", "'", "\"", "$$", "--", "\n", "/*",
+            "*/", "a_long_name_of_something", "(", ")", "discard all", "declare c cursor with hold for",
+            "reset", "insert", "x", "_", "local",
+        ]), 0..14), separator in proptest::sample::select(vec!["", " ", "\t"])) {
+        let sql = words.join(separator);
+        if is_plain(sql.as_bytes()) {
+            let read = read(sql.as_bytes());
+            prop_assert!(read.list.is_empty() && read.single, "{sql}: {read:?}");
+        }
+    }
+
     #[test]
     fn no_text_makes_it_panic_or_hang(text in proptest::collection::vec(any::<u8>(), 0..200)) {
         effects(&text);
