@@ -16,7 +16,7 @@ use super::error::CheckoutError;
 use super::permit::Permit;
 use super::reset::{Condition, reset};
 use super::server::{Health, Parted, Server};
-use super::shared::{Login, SharedPool, Signal};
+use super::shared::{Login, PATIENCE, SharedPool, Signal};
 use crate::clock::Moment;
 use crate::counters::PoolCounters;
 use crate::statements::Registry;
@@ -51,6 +51,8 @@ pub(crate) struct Pool {
     /// Attempts to open a server connection that failed in a row.
     failures: Cell<u32>,
     retrying: Cell<bool>,
+    /// Somebody sees to it that clients do not wait while another worker has a server connection.
+    patient: Cell<bool>,
     pub(super) last_error: RefCell<Option<Arc<ConnectError>>>,
 }
 
@@ -66,6 +68,7 @@ impl Pool {
             opening: Cell::new(0),
             failures: Cell::new(0),
             retrying: Cell::new(false),
+            patient: Cell::new(false),
             last_error: RefCell::default(),
         })
     }
@@ -159,12 +162,37 @@ impl Pool {
         }
         while wanted > 0 && self.opening.get() < MAX_OPENING {
             let Some(permit) = self.shared.permit() else {
-                self.shared.ask_for_donation(self.worker);
-                return;
+                return self.ask_others();
             };
             self.open(permit);
             wanted -= 1;
         }
+    }
+
+    /// Asks for another worker's server connection: at once when there is no hope of one of our own,
+    /// or else if none has come back in time.
+    fn ask_others(self: &Rc<Self>) {
+        if !self.shared.desks[self.worker].expects_servers() {
+            self.shared.ask_for_donation(self.worker);
+        }
+        if self.patient.replace(true) {
+            return;
+        }
+        let pool = self.clone();
+        tokio::task::spawn_local(async move {
+            loop {
+                tokio::time::sleep(PATIENCE).await;
+                let oldest = pool.queue.borrow().front().map(|waiter| waiter.since);
+                match oldest {
+                    Some(since) if since.elapsed() >= PATIENCE => {
+                        pool.shared.ask_for_donation(pool.worker);
+                    }
+                    Some(_) => {}
+                    None => break,
+                }
+            }
+            pool.patient.set(false);
+        });
     }
 
     /// Keeps so many idle server connections ready.

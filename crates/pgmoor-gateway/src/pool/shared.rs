@@ -19,6 +19,9 @@ use crate::settings::PoolSettings;
 
 /// A client elsewhere has to wait this much longer than the first one here to go before it.
 const FAIRNESS: Duration = Duration::from_millis(5);
+/// A client waits this long for a server connection of its own worker, which will probably be back
+/// sooner than another worker's could be here.
+pub(super) const PATIENCE: Duration = Duration::from_millis(2);
 
 /// Which pool: the database that clients ask for, and the user it logs in as.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -98,6 +101,13 @@ pub(crate) struct Desk {
     /// Server connections that are free.
     pub(crate) idle: AtomicUsize,
     pub(crate) counters: Arc<PoolCounters>,
+}
+
+impl Desk {
+    /// Whether a server connection will come back without anybody's help.
+    pub(super) fn expects_servers(&self) -> bool {
+        self.counters.active_servers.get() > 0
+    }
 }
 
 /// A pool as all workers see it.
@@ -188,18 +198,23 @@ impl SharedPool {
         if self.waiting.load(Ordering::SeqCst) == own.waiting.load(Ordering::Relaxed) {
             return None;
         }
-        let limit = match own.oldest.load(Ordering::Relaxed) {
-            0 => u64::MAX,
-            oldest => oldest.saturating_sub(u64::try_from(FAIRNESS.as_micros()).unwrap_or(0)),
+        let before = |moment: u64, by: Duration| {
+            moment.saturating_sub(u64::try_from(by.as_micros()).unwrap_or(u64::MAX))
+        };
+        let (limit, helpless) = match own.oldest.load(Ordering::Relaxed) {
+            0 => (before(Moment::now().micros(), PATIENCE), true),
+            oldest => (before(oldest, FAIRNESS), false),
         };
         self.desks
             .iter()
             .enumerate()
             .filter(|(index, _)| *index != worker)
-            .map(|(index, desk)| (index, desk.oldest.load(Ordering::SeqCst)))
-            .filter(|&(_, oldest)| oldest != 0 && oldest < limit)
-            .min_by_key(|&(_, oldest)| oldest)
-            .map(|(index, _)| index)
+            .map(|(index, desk)| (index, desk, desk.oldest.load(Ordering::SeqCst)))
+            .filter(|(_, desk, oldest)| {
+                *oldest != 0 && (*oldest < limit || helpless && !desk.expects_servers())
+            })
+            .min_by_key(|&(_, _, oldest)| oldest)
+            .map(|(index, _, _)| index)
     }
 
     /// Asks a worker that has an idle server connection to give it to `worker`.
