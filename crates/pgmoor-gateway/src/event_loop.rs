@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pgmoor::stream::Stream;
+use pgmoor::stream::{Stream, ring};
 use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
 use tracing::{info, warn};
@@ -15,6 +15,7 @@ use crate::clock::Moment;
 use crate::entry;
 use crate::listener::{Accepted, Listener};
 use crate::pool::Signal;
+use crate::settings::IoUring;
 use crate::totals;
 use crate::worker::{Inbox, Place, Shared, Task, Worker};
 
@@ -50,12 +51,27 @@ pub(crate) fn run(
             let accepting = spawn_local(accept(worker.clone(), listener.watch()?));
             worker.accepts_by(accepting);
         }
+        install_ring(&worker);
         spawn_local(work(worker.clone(), inbox));
         spawn_local(tick(worker.clone()));
         // An error means that the handle is gone, and with it the reason to go on.
         let _ = stop.wait_for(|stop| *stop).await;
         Ok(())
     })
+}
+
+/// Gives this worker a ring to serve busy clients by.
+fn install_ring(worker: &Worker) {
+    if worker.gateway.state.load().settings.io_uring == IoUring::Off {
+        return;
+    }
+    match ring::install() {
+        Ok(driver) => drop(spawn_local(driver.run())),
+        Err(error) if worker.index == 0 => {
+            info!(%error, "busy connections are served without io_uring");
+        }
+        Err(_) => {}
+    }
 }
 
 fn serve(worker: &Rc<Worker>, stream: Stream, place: Place) {

@@ -21,6 +21,16 @@ pub use database::{DatabaseSettings, Databases, PoolMode, PoolSettings, SessionS
 /// The longest path a Unix socket can be bound to, on every system that we run on.
 const MAX_SOCKET_PATH: usize = 103;
 
+pgmoor::choices! {
+    /// Whether `io_uring` is used.
+    pub enum IoUring {
+        /// Where the kernel has it and allows it.
+        Auto = "auto",
+        /// Never.
+        Off = "off",
+    }
+}
+
 pgmoor::settings! {
     /// The gateway that clients connect to.
     pub struct GatewaySettings {
@@ -34,6 +44,9 @@ pgmoor::settings! {
         admin: Option<SocketAddr> = "127.0.0.1:6433", since "0.1";
         /// How many workers serve clients; `0` for one a processor core.
         workers: u32 = "0", range "0..=1024", since "0.1";
+        /// Whether busy clients are served by `io_uring`, which costs less CPU; idle ones and new ones
+        /// never are. Many container runtimes do not allow it.
+        io_uring: IoUring = "auto", since "0.1";
         /// Where pgmoor keeps generated passwords, the admin token and the socket between its own
         /// commands; only its user may look into it.
         state_dir: PathBuf = "./.pgmoor", since "0.1";

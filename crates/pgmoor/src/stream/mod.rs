@@ -23,6 +23,8 @@
 mod handshake;
 mod options;
 mod peer;
+#[cfg(target_os = "linux")]
+pub mod ring;
 mod session;
 mod socket;
 #[cfg(test)]
@@ -57,6 +59,7 @@ pub struct Stream {
 #[derive(Debug)]
 pub struct Detached {
     socket: Unwatched,
+    accelerated: bool,
     tls: Option<Box<Session>>,
     peer: Peer,
 }
@@ -106,7 +109,7 @@ impl Stream {
     pub fn set_keepalive(&self, options: &KeepAlive) -> io::Result<()> {
         match &self.socket {
             Socket::Tcp(socket) => options.apply(socket.as_fd()),
-            Socket::Unix(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -191,21 +194,20 @@ impl Stream {
         self.tls.as_ref().is_some_and(|tls| tls.wants_write())
     }
 
-    /// Sends the TLS records that wait. Always ready on a plain stream.
+    /// Sends the TLS records that wait, and waits until the kernel has all that was written.
     ///
     /// Cancel safe: nothing is lost between two polls.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(tls) = &mut self.tls else {
-            return Poll::Ready(Ok(()));
-        };
-        loop {
+        while let Some(tls) = &mut self.tls {
             match tls.flush(&self.socket) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     ready!(self.socket.poll_write_ready(cx))?;
                 }
-                outcome => return Poll::Ready(outcome),
+                Err(error) => return Poll::Ready(Err(error)),
+                Ok(()) => break,
             }
         }
+        self.socket.poll_sent(cx)
     }
 
     /// Says the last word: `close_notify` with TLS, then the end of our half of the socket.
@@ -292,13 +294,32 @@ impl Stream {
     /// The runtime does not let go of the socket; the connection is lost.
     pub fn detach(self) -> io::Result<Detached> {
         Ok(Detached {
+            accelerated: self.is_accelerated(),
             socket: self.socket.unwatch()?,
             tls: self.tls,
             peer: self.peer,
         })
     }
 
+    /// Moves the stream onto this thread's [ring], if it has one: worth it on a busy thread.
+    ///
+    /// # Errors
+    /// There are no descriptors left; the stream is as it was.
+    pub fn accelerate(&mut self) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        if let Some(socket) = self.socket.accelerated()? {
+            self.socket = socket;
+        }
+        Ok(())
+    }
+
+    /// Whether it is on a ring.
+    pub fn is_accelerated(&self) -> bool {
+        self.socket.is_accelerated()
+    }
+
     fn end_writing(&self) -> io::Result<()> {
+        self.socket.submit();
         socket2::SockRef::from(&self.socket).shutdown(std::net::Shutdown::Write)
     }
 }
@@ -313,7 +334,10 @@ impl Detached {
     /// Outside of a tokio runtime.
     pub fn attach(self) -> io::Result<Stream> {
         Ok(Stream {
-            socket: self.socket.watch()?,
+            socket: match self.accelerated {
+                true => self.socket.accelerate()?,
+                false => self.socket.watch()?,
+            },
             tls: self.tls,
             peer: self.peer,
         })

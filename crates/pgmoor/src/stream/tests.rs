@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 
-async fn tcp_pair() -> (Stream, Stream) {
+pub(super) async fn tcp_pair() -> (Stream, Stream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let address = listener.local_addr().expect("address");
     let (client, server) = tokio::join!(TcpStream::connect(address), listener.accept());
@@ -18,7 +18,7 @@ async fn tcp_pair() -> (Stream, Stream) {
     )
 }
 
-fn unix_pair() -> (Stream, Stream) {
+pub(super) fn unix_pair() -> (Stream, Stream) {
     let (left, right) = UnixStream::pair().expect("pair");
     (
         Stream::unix(left).expect("left"),
@@ -54,7 +54,7 @@ fn name() -> ServerName<'static> {
     ServerName::try_from("db").expect("name")
 }
 
-async fn tls_pair() -> (Stream, Stream) {
+pub(super) async fn tls_pair() -> (Stream, Stream) {
     let (mut client, mut server) = tcp_pair().await;
     let (client_config, server_config) = configs();
     let (connected, accepted) = tokio::join!(
@@ -66,7 +66,7 @@ async fn tls_pair() -> (Stream, Stream) {
     (client, server)
 }
 
-async fn read_exactly(stream: &mut Stream, wanted: usize) -> Vec<u8> {
+pub(super) async fn read_exactly(stream: &mut Stream, wanted: usize) -> Vec<u8> {
     let mut all = Vec::new();
     let mut buffer = vec![0; 4096];
     while all.len() < wanted {
@@ -77,12 +77,12 @@ async fn read_exactly(stream: &mut Stream, wanted: usize) -> Vec<u8> {
     all
 }
 
-fn pattern(len: usize) -> Vec<u8> {
+pub(super) fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i * 31 % 251) as u8).collect()
 }
 
 /// Sends a megabyte one way while the other side reads, then a word back.
-async fn exchange(left: &mut Stream, right: &mut Stream) {
+pub(super) async fn exchange(left: &mut Stream, right: &mut Stream) {
     let sent = pattern(1 << 20);
     let (written, received) = tokio::join!(left.write_all(&sent), read_exactly(right, sent.len()));
     written.expect("write");
@@ -311,7 +311,7 @@ impl Dice {
 }
 
 /// Sends `sent` and receives as much at the same time, in pieces of any size, as a relay does.
-async fn send_and_receive(stream: &mut Stream, sent: &[u8], seed: u64) -> Vec<u8> {
+pub(super) async fn send_and_receive(stream: &mut Stream, sent: &[u8], seed: u64) -> Vec<u8> {
     let (mut dice, mut written, mut received) = (Dice(seed), 0, Vec::new());
     let mut buffer = vec![0; 40_000];
     poll_fn(|cx| {
