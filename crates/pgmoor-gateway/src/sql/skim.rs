@@ -37,7 +37,9 @@ fn holds_needle(sql: &[u8]) -> bool {
     let blocks = body.len().saturating_sub(3) / BLOCK;
     for block in 0..blocks {
         let from = block * BLOCK;
-        if let Some(block) = body.get(from..from + BLOCK + 3).and_then(|b| b.first_chunk())
+        if let Some(block) = body
+            .get(from..from + BLOCK + 3)
+            .and_then(|b| b.first_chunk())
             && holds_needle_in(block)
         {
             return true;

@@ -210,7 +210,9 @@ impl Unwatched {
         #[cfg(target_os = "linux")]
         if let Some(ring) = ring::current() {
             return Ok(match self {
-                Self::Tcp(socket) => Socket::Ring(RingSocket::new(ring, socket.into()), Family::Tcp),
+                Self::Tcp(socket) => {
+                    Socket::Ring(RingSocket::new(ring, socket.into()), Family::Tcp)
+                }
                 Self::Unix(socket) => {
                     Socket::Ring(RingSocket::new(ring, socket.into()), Family::Unix)
                 }

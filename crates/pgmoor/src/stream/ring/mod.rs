@@ -14,7 +14,10 @@
 //! For a few clients it is no gain, so nothing is moved by itself. Where the kernel has no
 //! `io_uring`, or a container's rules forbid it, [`install`] says so and all goes on as before.
 
-#[expect(unsafe_code, reason = "shared memory with the kernel; audited as one file")]
+#[expect(
+    unsafe_code,
+    reason = "shared memory with the kernel; audited as one file"
+)]
 mod queue;
 mod socket;
 #[cfg(test)]
@@ -184,12 +187,7 @@ impl Ring {
 
 impl Socket {
     /// An operation ended; gives whom to wake.
-    fn land(
-        &mut self,
-        ticket: Ticket,
-        outcome: Outcome,
-        unused: &mut Vec<Chunk>,
-    ) -> Option<Waker> {
+    fn land(&mut self, ticket: Ticket, outcome: Outcome, unused: &mut Vec<Chunk>) -> Option<Waker> {
         match outcome {
             Outcome::Received { chunk, more } => {
                 self.receiving = None;

@@ -210,7 +210,10 @@ impl Queue {
     ///
     /// # Errors
     /// The kernel refuses, for want of memory; what was not submitted stays.
-    pub(super) fn enter(&mut self, visit: &mut dyn FnMut(usize, Ticket, Outcome)) -> io::Result<()> {
+    pub(super) fn enter(
+        &mut self,
+        visit: &mut dyn FnMut(usize, Ticket, Outcome),
+    ) -> io::Result<()> {
         let waiting = u32::try_from(self.ring.submission().len()).unwrap_or(u32::MAX);
         // SAFETY: no argument is passed that has to live on.
         let entered = unsafe {
@@ -339,8 +342,8 @@ pub(super) fn watched(event: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
 /// Zeroed whole pages, never freed.
 fn zeroed(length: usize) -> io::Result<NonNull<u8>> {
     let page = rustix::param::page_size();
-    let layout = Layout::from_size_align(length.next_multiple_of(page), page)
-        .map_err(io::Error::other)?;
+    let layout =
+        Layout::from_size_align(length.next_multiple_of(page), page).map_err(io::Error::other)?;
     // SAFETY: the layout is not empty.
     NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or_else(|| io::ErrorKind::OutOfMemory.into())
 }

@@ -134,7 +134,10 @@ impl RingSocket {
         })
     }
 
-    pub(in crate::stream) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub(in crate::stream) fn try_write_vectored(
+        &self,
+        slices: &[IoSlice<'_>],
+    ) -> io::Result<usize> {
         self.with(|state| {
             if let Some(error) = state.send_error.take() {
                 return Err(error);
@@ -248,7 +251,10 @@ impl fmt::Debug for RingSocket {
 }
 
 fn keep(slot: &mut Option<Waker>, cx: &Context<'_>) {
-    if !slot.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+    if !slot
+        .as_ref()
+        .is_some_and(|waker| waker.will_wake(cx.waker()))
+    {
         *slot = Some(cx.waker().clone());
     }
 }

@@ -6,8 +6,10 @@ use std::io;
 use tokio::task::{LocalSet, spawn_local};
 
 use super::install;
-use crate::stream::tests::{exchange, pattern, read_exactly, send_and_receive, tcp_pair, tls_pair, unix_pair};
 use crate::stream::Stream;
+use crate::stream::tests::{
+    exchange, pattern, read_exactly, send_and_receive, tcp_pair, tls_pair, unix_pair,
+};
 
 /// Runs `test` on a thread with a ring.
 async fn with_ring(test: impl Future<Output = ()>) {
@@ -46,7 +48,11 @@ async fn pieces_of_any_size_both_ways_at_once_lose_nothing() {
     with_ring(async {
         for seed in 1..=6 {
             for tls in [false, true] {
-                let pair = if tls { tls_pair().await } else { tcp_pair().await };
+                let pair = if tls {
+                    tls_pair().await
+                } else {
+                    tcp_pair().await
+                };
                 let (mut left, mut right) = accelerate(pair);
                 for stream in [&left, &right] {
                     let socket = socket2::SockRef::from(stream);
@@ -68,7 +74,9 @@ async fn bytes_that_wait_when_a_stream_is_moved_are_read() {
     with_ring(async {
         let (mut client, mut server) = tcp_pair().await;
         client.write_all(b"early").await.expect("write");
-        poll_fn(|cx| server.poll_read_ready(cx)).await.expect("ready");
+        poll_fn(|cx| server.poll_read_ready(cx))
+            .await
+            .expect("ready");
 
         server.accelerate().expect("ring");
 
@@ -126,7 +134,9 @@ async fn reset_connection_is_an_error_and_then_an_end() {
     with_ring(async {
         let (client, mut server) = accelerate(tcp_pair().await);
         let socket = socket2::SockRef::from(&client);
-        socket.set_linger(Some(std::time::Duration::ZERO)).expect("linger");
+        socket
+            .set_linger(Some(std::time::Duration::ZERO))
+            .expect("linger");
         drop(client);
 
         let mut buffer = [0; 8];
@@ -202,7 +212,11 @@ async fn stream_that_always_has_something_lets_others_have_their_turn() {
         });
         let swallow = spawn_local(async move {
             let mut buffer = vec![0; 4096];
-            while server.read_some(&mut buffer).await.is_ok_and(|count| count > 0) {}
+            while server
+                .read_some(&mut buffer)
+                .await
+                .is_ok_and(|count| count > 0)
+            {}
         });
         for _ in 0..100 {
             tokio::task::yield_now().await;
