@@ -16,7 +16,7 @@ use super::error::CheckoutError;
 use super::permit::Permit;
 use super::reset::{Condition, reset};
 use super::server::{Health, Parted, Server};
-use super::shared::{Login, PATIENCE, SharedPool, Signal};
+use super::shared::{Login, SharedPool, Signal};
 use crate::clock::Moment;
 use crate::counters::PoolCounters;
 use crate::statements::Registry;
@@ -43,7 +43,7 @@ pub(crate) struct Pool {
     pub(crate) counters: Arc<PoolCounters>,
     /// Statements that clients here have prepared.
     pub(crate) registry: RefCell<Registry>,
-    worker: usize,
+    pub(super) worker: usize,
     #[expect(clippy::vec_box, reason = "it goes from hand to hand as a pointer")]
     idle: RefCell<Vec<Box<Server>>>,
     pub(super) queue: RefCell<VecDeque<Waiter>>,
@@ -52,7 +52,7 @@ pub(crate) struct Pool {
     failures: Cell<u32>,
     retrying: Cell<bool>,
     /// Somebody sees to it that clients do not wait while another worker has a server connection.
-    patient: Cell<bool>,
+    pub(super) patient: Cell<bool>,
     pub(super) last_error: RefCell<Option<Arc<ConnectError>>>,
 }
 
@@ -167,32 +167,6 @@ impl Pool {
             self.open(permit);
             wanted -= 1;
         }
-    }
-
-    /// Asks for another worker's server connection: at once when there is no hope of one of our own,
-    /// or else if none has come back in time.
-    fn ask_others(self: &Rc<Self>) {
-        if !self.shared.desks[self.worker].expects_servers() {
-            self.shared.ask_for_donation(self.worker);
-        }
-        if self.patient.replace(true) {
-            return;
-        }
-        let pool = self.clone();
-        tokio::task::spawn_local(async move {
-            loop {
-                tokio::time::sleep(PATIENCE).await;
-                let oldest = pool.queue.borrow().front().map(|waiter| waiter.since);
-                match oldest {
-                    Some(since) if since.elapsed() >= PATIENCE => {
-                        pool.shared.ask_for_donation(pool.worker);
-                    }
-                    Some(_) => {}
-                    None => break,
-                }
-            }
-            pool.patient.set(false);
-        });
     }
 
     /// Keeps so many idle server connections ready.

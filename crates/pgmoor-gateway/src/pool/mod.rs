@@ -20,6 +20,7 @@ mod reset;
 mod welcomes;
 mod shared;
 mod local;
+mod patience;
 mod waiting;
 
 pub(crate) use error::CheckoutError;

@@ -1,7 +1,7 @@
 //! From statement text to the effects that outlive its transaction.
 
 use super::lexer::{Lexer, Token};
-use super::skim;
+use super::skim::{self, KEYWORDS};
 use crate::counters::PINS;
 
 /// Something that a statement leaves behind in its session when it succeeds.
@@ -138,21 +138,6 @@ fn statement(lexer: &mut Lexer<'_>, found: &mut Vec<Effect>) {
     }
     rest(lexer, found);
 }
-
-/// The first words of statements that may leave something behind.
-pub(super) const KEYWORDS: [&str; 11] = [
-    "set",
-    "reset",
-    "load",
-    "listen",
-    "create",
-    "prepare",
-    "deallocate",
-    "declare",
-    "discard",
-    "do",
-    "call",
-];
 
 fn is(word: &[u8], keyword: &str) -> bool {
     word.eq_ignore_ascii_case(keyword.as_bytes())

@@ -5,8 +5,8 @@
 //! server's secret; `docs/pooling.md` says so.
 
 mod lexer;
-mod effects;
 mod skim;
+mod effects;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,19 @@
 //! A quick look that tells nearly all texts from those that have to be read word by word.
 
-use super::effects::KEYWORDS;
+/// The first words of statements that may leave something behind.
+pub(super) const KEYWORDS: [&str; 11] = [
+    "set",
+    "reset",
+    "load",
+    "listen",
+    "create",
+    "prepare",
+    "deallocate",
+    "declare",
+    "discard",
+    "do",
+    "call",
+];
 
 /// How every word begins or ends that [`effects`](super::effects()) looks for inside a statement.
 const NEEDLES: [[u8; 4]; 3] = [*b"temp", *b"set_", *b"advi"];

@@ -90,7 +90,7 @@ impl Socket {
             _ => Family::Unix,
         };
         let fd = fcntl_dupfd_cloexec(self, 0)?;
-        Ok(Some(Self::Ring(RingSocket::new(ring, fd), family)))
+        Ok(Some(Self::Ring(RingSocket::new(ring, fd)?, family)))
     }
 
     pub(super) fn is_accelerated(&self) -> bool {
@@ -211,10 +211,10 @@ impl Unwatched {
         if let Some(ring) = ring::current() {
             return Ok(match self {
                 Self::Tcp(socket) => {
-                    Socket::Ring(RingSocket::new(ring, socket.into()), Family::Tcp)
+                    Socket::Ring(RingSocket::new(ring, socket.into())?, Family::Tcp)
                 }
                 Self::Unix(socket) => {
-                    Socket::Ring(RingSocket::new(ring, socket.into()), Family::Unix)
+                    Socket::Ring(RingSocket::new(ring, socket.into())?, Family::Unix)
                 }
             });
         }

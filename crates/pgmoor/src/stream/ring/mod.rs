@@ -28,6 +28,7 @@ use std::convert::Infallible;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use rustix::event::{EventfdFlags, eventfd};
@@ -41,8 +42,15 @@ thread_local! {
     static RING: RefCell<Option<Rc<Ring>>> = const { RefCell::new(None) };
 }
 
+/// Which ring: each has a number of its own in this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RingId(u64);
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
 /// One thread's ring.
-pub(super) struct Ring {
+struct Ring {
+    id: RingId,
     queue: RefCell<Queue>,
     sockets: RefCell<Slab<Socket>>,
     driver: RefCell<Option<Waker>>,
@@ -87,6 +95,7 @@ impl Socket {
 pub fn install() -> io::Result<Driver> {
     let event = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
     let ring = Rc::new(Ring {
+        id: RingId(NEXT_ID.fetch_add(1, Ordering::Relaxed)),
         queue: RefCell::new(Queue::new(&event)?),
         sockets: RefCell::default(),
         driver: RefCell::default(),
@@ -97,9 +106,22 @@ pub fn install() -> io::Result<Driver> {
     Ok(Driver { ring, event })
 }
 
-/// Whether the calling thread has a ring.
-pub(super) fn current() -> Option<Rc<Ring>> {
-    RING.with_borrow(Clone::clone)
+/// The calling thread's ring.
+pub(super) fn current() -> Option<RingId> {
+    RING.with_borrow(|ring| ring.as_ref().map(|ring| ring.id))
+}
+
+/// Works with a ring, on its own thread.
+///
+/// # Errors
+/// This is another thread, where nothing can be done for its sockets.
+fn with<T>(id: RingId, work: impl FnOnce(&Ring) -> T) -> io::Result<T> {
+    RING.with_borrow(|ring| match ring {
+        Some(ring) if ring.id == id => Ok(work(ring)),
+        _ => Err(io::Error::other(
+            "the stream is on another thread's ring; it has to be detached there",
+        )),
+    })
 }
 
 /// Submits what streams ask for, and wakes those whose wishes came true.

@@ -9,7 +9,7 @@ use std::alloc::{Layout, alloc_zeroed};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr::NonNull;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use io_uring::types::{BufRingEntry, Fd};
@@ -64,7 +64,7 @@ pub(super) enum Outcome {
 /// A submitted operation, and what the kernel uses for it.
 struct Flight {
     socket: usize,
-    fd: Rc<OwnedFd>,
+    fd: Arc<OwnedFd>,
     kind: Kind,
 }
 
@@ -132,7 +132,7 @@ impl Queue {
     }
 
     /// Receives once, when something arrives.
-    pub(super) fn receive(&mut self, socket: usize, fd: &Rc<OwnedFd>) -> Ticket {
+    pub(super) fn receive(&mut self, socket: usize, fd: &Arc<OwnedFd>) -> Ticket {
         let entry = opcode::Recv::new(Fd(fd.as_raw_fd()), std::ptr::null_mut(), 0)
             .ioprio(POLL_FIRST)
             .buf_group(GROUP)
@@ -142,13 +142,13 @@ impl Queue {
     }
 
     /// Sends all of `bytes`, which should come from [`Self::buffer`].
-    pub(super) fn send(&mut self, socket: usize, fd: &Rc<OwnedFd>, bytes: Vec<u8>) -> Ticket {
+    pub(super) fn send(&mut self, socket: usize, fd: &Arc<OwnedFd>, bytes: Vec<u8>) -> Ticket {
         let entry = send_entry(fd, &bytes);
         self.launch(socket, fd, Kind::Send { bytes, sent: 0 }, entry)
     }
 
     /// Waits for room in the socket.
-    pub(super) fn wait_for_room(&mut self, socket: usize, fd: &Rc<OwnedFd>) -> Ticket {
+    pub(super) fn wait_for_room(&mut self, socket: usize, fd: &Arc<OwnedFd>) -> Ticket {
         let events = rustix::event::PollFlags::OUT.bits();
         let entry = opcode::PollAdd::new(Fd(fd.as_raw_fd()), events.into()).build();
         self.launch(socket, fd, Kind::Writable, entry)
@@ -233,7 +233,7 @@ impl Queue {
     fn launch(
         &mut self,
         socket: usize,
-        fd: &Rc<OwnedFd>,
+        fd: &Arc<OwnedFd>,
         kind: Kind,
         entry: squeue::Entry,
     ) -> Ticket {
