@@ -41,7 +41,7 @@ impl CancelTarget {
         startup::write_cancel(&mut request, *pid, secret)
             .map_err(|error| site.protocol(Stage::Cancel, error.to_string()))?;
         let keepalive = KeepAlive::default();
-        let mut stream = dial::dial(&self.address, &keepalive, &site).await?;
+        let mut stream = dial::dial(&self.address, &keepalive, &site, None).await?;
         // A session that has TLS is never cancelled without.
         let mode = match self.encryption {
             Encryption::Plain => self.mode,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::Instant;
 
 use super::error::{ConnectError, Stage};
 use super::site::Site;
@@ -72,11 +73,12 @@ pub(super) async fn resolve(host: &Host, site: &Site) -> Result<Vec<Address>, Co
     site.within(Stage::Dns, looking).await
 }
 
-/// Connects a socket.
+/// Connects a socket, within `patience` when there is another address to go to.
 pub(super) async fn dial(
     address: &Address,
     keepalive: &KeepAlive,
     site: &Site,
+    patience: Option<Duration>,
 ) -> Result<Stream, ConnectError> {
     let connecting = async {
         let stream = match address {
@@ -86,7 +88,10 @@ pub(super) async fn dial(
         stream.set_keepalive(keepalive)?;
         Ok(stream)
     };
-    site.within(Stage::Tcp, async {
+    let deadline = patience.map_or(site.deadline, |patience| {
+        site.deadline.min(Instant::now() + patience)
+    });
+    site.until(deadline, Stage::Tcp, async {
         connecting
             .await
             .map_err(|source: io::Error| ConnectError::Connect {
@@ -155,7 +160,6 @@ mod tests {
     use std::time::Duration;
 
     use socket2::{Domain, SockAddr, Socket, Type};
-    use tokio::time::Instant;
 
     use super::*;
 
@@ -193,7 +197,7 @@ mod tests {
         let keepalive = KeepAlive::default();
 
         let (dialled, accepted) = tokio::join!(
-            dial(&address, &keepalive, &site),
+            dial(&address, &keepalive, &site, None),
             tokio::task::spawn_blocking(move || {
                 let accepted: Vec<_> = (0..2).map(|_| listener.accept()).collect();
                 (listener, accepted)

@@ -8,6 +8,9 @@
 //!   +- next host  <----------------------------------------+
 //! ```
 //!
+//! Of several servers, each has a moment to show that it is there; those that say nothing are tried
+//! again with all the time that they may have, after the others.
+//!
 //! It keeps no connections: that is the pool's work.
 
 mod version;
@@ -16,6 +19,7 @@ mod cancel;
 mod channel;
 mod connection;
 mod dial;
+mod doubtful;
 mod error;
 mod hint;
 mod identity;
@@ -25,9 +29,11 @@ mod report;
 mod secure;
 mod site;
 mod target;
+mod attempt;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -35,17 +41,22 @@ use crate::credential::{CredentialProvider, PassfileProvider};
 use crate::endpoint::{Endpoint, Host, LoadBalanceHosts, ProtocolVersion};
 use crate::stream::{KeepAlive, Stream};
 use crate::tls::ClientTls;
+use attempt::{Place, Search, Wish, conclude, is_rejection, is_silence};
 use auth::Policy;
 pub use cancel::CancelTarget;
 pub use connection::Connection;
 use dial::Address;
+use doubtful::Doubtful;
 pub use error::{ConnectError, Stage};
 use identity::Identity;
 use login::{Failure, Request, Session};
 pub use report::ServerReport;
 use secure::Encryption;
 use site::Site;
-use target::Wanted;
+
+/// How long one of several servers may take to answer at all before the next is tried: a first packet
+/// that is lost is sent again within a second.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Connects to the servers of one endpoint.
 #[derive(Debug, Clone)]
@@ -56,6 +67,7 @@ pub struct Connector {
     passfile: Option<PassfileProvider>,
     keepalive: KeepAlive,
     user: String,
+    doubtful: Arc<Doubtful>,
 }
 
 /// Whom to log in as, and how to prove it.
@@ -130,6 +142,7 @@ impl Connector {
             endpoint: Arc::new(endpoint),
             credential,
             user,
+            doubtful: Arc::default(),
         })
     }
 
@@ -168,35 +181,59 @@ impl Connector {
         let mut failures = Vec::new();
         for wanted in target::passes(self.endpoint.target_session_attrs) {
             let hosts = order::of(&self.endpoint.hosts, self.shuffles());
+            let hosts = self.doubtful.last(hosts, Host::to_string, Instant::now());
+            let mut silent = Vec::new();
             for (index, host) in hosts.iter().enumerate() {
                 let search = Search {
                     wish: &wish,
                     wanted: *wanted,
                     hosts_left: hosts.len() - index - 1,
+                    is_only: hosts.len() == 1,
                 };
-                match self.connect_host(host, &search, &mut failures).await {
+                let outcome = self.connect_host(host, &search, &mut failures, &mut silent);
+                match outcome.await {
                     Some(connection) => return Ok(connection),
-                    None if failures.last().is_some_and(|last| !last.lets_others_try()) => {
-                        return Err(conclude(failures));
-                    }
-                    None if Instant::now() >= wish.deadline => return Err(conclude(failures)),
+                    None if self.is_over(&failures, &wish) => return Err(conclude(failures)),
                     None => {}
+                }
+            }
+            let count = silent.len();
+            for (index, (host, address)) in silent.into_iter().enumerate() {
+                let deadline = self.deadline(&wish, count - index - 1);
+                let site = Site::new(address.describe(host), deadline);
+                match self
+                    .connect_address(&site.place(host, &address, *wanted), &wish)
+                    .await
+                {
+                    Ok(connection) => return Ok(connection),
+                    Err(error) => failures.push(error),
+                }
+                if self.is_over(&failures, &wish) {
+                    return Err(conclude(failures));
                 }
             }
         }
         Err(conclude(failures))
     }
 
+    /// Whether nobody else is to be tried.
+    fn is_over(&self, failures: &[ConnectError], wish: &Wish<'_>) -> bool {
+        Instant::now() >= wish.deadline
+            || failures.last().is_some_and(|last| !last.lets_others_try())
+    }
+
     fn shuffles(&self) -> bool {
         self.endpoint.load_balance_hosts == LoadBalanceHosts::Random
     }
 
-    /// Tries the addresses of a host one after the other.
-    async fn connect_host(
+    /// Tries the addresses of a host one after the other. Those that gave no sign of life are put
+    /// aside into `silent`.
+    async fn connect_host<'a>(
         &self,
-        host: &Host,
+        host: &'a Host,
         search: &Search<'_>,
         failures: &mut Vec<ConnectError>,
+        silent: &mut Vec<(&'a Host, Address)>,
     ) -> Option<Connection> {
         let wish = search.wish;
         let deadline = self.deadline(wish, search.hosts_left);
@@ -208,28 +245,37 @@ impl Connector {
                 return None;
             }
         };
-        for (index, address) in order::of(&addresses, self.shuffles())
-            .into_iter()
-            .enumerate()
-        {
+        let ordered = order::of(&addresses, self.shuffles());
+        let ordered = self
+            .doubtful
+            .last(ordered, |address| address.describe(host), Instant::now());
+        let (is_only, before) = (search.is_only && addresses.len() == 1, silent.len());
+        for (index, address) in ordered.into_iter().enumerate() {
             let left = addresses.len() - index - 1 + search.hosts_left;
             let site = Site::new(address.describe(host), self.deadline(wish, left));
-            let place = Place {
-                host,
-                address,
-                wanted: search.wanted,
-                site: &site,
-            };
+            let mut place = site.place(host, address, search.wanted);
+            if !is_only {
+                place.patience = Some(PATIENCE);
+            }
             match self.connect_address(&place, wish).await {
-                Ok(connection) => return Some(connection),
+                Ok(connection) => {
+                    self.doubtful.clear(&site.server);
+                    return Some(connection);
+                }
+                Err(error) if !is_only && is_silence(&error) && Instant::now() < wish.deadline => {
+                    self.doubtful.note(site.server.clone(), Instant::now());
+                    silent.push((host, address.clone()));
+                }
                 Err(error) => {
-                    let others = error.lets_others_try();
                     failures.push(error);
-                    if !others || Instant::now() >= wish.deadline {
+                    if self.is_over(failures, wish) {
                         return None;
                     }
                 }
             }
+        }
+        if silent.len() - before == addresses.len() {
+            self.doubtful.note(host.to_string(), Instant::now());
         }
         None
     }
@@ -315,7 +361,7 @@ impl Connector {
             answered: false,
         };
         let (site, mode) = (place.site, self.endpoint.tls.mode);
-        let mut stream = dial::dial(place.address, &self.keepalive, site)
+        let mut stream = dial::dial(place.address, &self.keepalive, site, place.patience)
             .await
             .map_err(unanswered)?;
         if let Some(wanted) = &self.endpoint.requirepeer {
@@ -431,55 +477,5 @@ impl Connector {
         let share = remaining / others.saturating_add(1);
         let own = self.endpoint.connect_timeout.unwrap_or(share);
         now + own.min(remaining)
-    }
-}
-
-/// What the caller of [`Connector::connect`] wants.
-struct Wish<'a> {
-    login: &'a Login<'a>,
-    database: Option<&'a str>,
-    parameters: &'a [(String, String)],
-    deadline: Instant,
-}
-
-/// One pass over the hosts.
-struct Search<'a> {
-    wish: &'a Wish<'a>,
-    wanted: Wanted,
-    /// How many are still to be tried after this one.
-    hosts_left: usize,
-}
-
-/// Where an attempt is made.
-struct Place<'a> {
-    host: &'a Host,
-    address: &'a Address,
-    wanted: Wanted,
-    site: &'a Site,
-}
-
-/// Whether the server rejected what we gave as proof. 28000 is what PAM says (RDS with IAM).
-fn is_rejection(error: &ConnectError) -> bool {
-    matches!(error.report(), Some(report) if report.is_login_failure())
-}
-
-/// One failure speaks for itself; several are listed, however they were nested.
-fn conclude(failures: Vec<ConnectError>) -> ConnectError {
-    let mut attempts = Vec::with_capacity(failures.len());
-    for failure in failures {
-        match failure {
-            ConnectError::All { attempts: several } => attempts.extend(several),
-            one => attempts.push(one),
-        }
-    }
-    match attempts.pop() {
-        Some(only) if attempts.is_empty() => only,
-        Some(last) => {
-            attempts.push(last);
-            ConnectError::All { attempts }
-        }
-        None => ConnectError::Startup {
-            problem: "the endpoint has no host".to_owned(),
-        },
     }
 }

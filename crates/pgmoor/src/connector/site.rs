@@ -32,7 +32,17 @@ impl Site {
         stage: Stage,
         act: impl Future<Output = Result<T, ConnectError>>,
     ) -> Result<T, ConnectError> {
-        match timeout_at(self.deadline, act).await {
+        self.until(self.deadline, stage, act).await
+    }
+
+    /// Does `act`, or gives up earlier.
+    pub(super) async fn until<T>(
+        &self,
+        deadline: Instant,
+        stage: Stage,
+        act: impl Future<Output = Result<T, ConnectError>>,
+    ) -> Result<T, ConnectError> {
+        match timeout_at(deadline, act).await {
             Ok(outcome) => outcome,
             Err(_) => Err(ConnectError::Timeout {
                 server: self.server.clone(),
