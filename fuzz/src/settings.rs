@@ -46,7 +46,7 @@ fn load(text: &str) -> String {
         directory: PathBuf::from("/nonexistent"),
     };
     let source = Source::File(PathBuf::from("p.yaml"));
-    match load_text(Some(text), source, &surroundings) {
+    match load_text(Some(text), source, &surroundings, &mut Vec::new()) {
         Ok(loaded) => format!("{:?} {:?}", loaded.settings.show(), loaded.tree),
         Err(problems) => format!("{problems} {problems:?}"),
     }

@@ -13,8 +13,10 @@ mod url;
 mod version;
 mod wait;
 
+use pgmoor::settings::Seen;
+
 use crate::args::{Cli, Command, Global};
-use crate::config::load::{Loaded, load};
+use crate::config::load::{Loaded, load, load_noting};
 use crate::config::surroundings::Surroundings;
 use crate::exit::Exit;
 use crate::log;
@@ -48,6 +50,18 @@ fn configuration(global: &Global) -> Result<Loaded, Failure> {
     let loaded = load_configuration(global)?;
     start_log(&loaded)?;
     Ok(loaded)
+}
+
+/// As [`configuration`]; also gives the files that it was made of.
+fn watched_configuration(global: &Global) -> Result<(Loaded, Vec<Seen>), Failure> {
+    let mut files = Vec::new();
+    let loaded = load_noting(
+        global.config.as_deref(),
+        &Surroundings::of_process(),
+        &mut files,
+    )?;
+    start_log(&loaded)?;
+    Ok((loaded, files))
 }
 
 fn load_configuration(global: &Global) -> Result<Loaded, Failure> {

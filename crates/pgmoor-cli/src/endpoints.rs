@@ -1,6 +1,8 @@
 //! From configured endpoints to ones that the gateway connects to: credentials chosen, bundled
 //! servers started.
 
+mod url_file;
+
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroU32;
@@ -23,6 +25,7 @@ use crate::config::settings::{APP, Settings};
 use crate::config::surroundings::Surroundings;
 use crate::exit::Exit;
 use crate::output::{Failure, chain};
+use url_file::UrlFile;
 
 /// Connections of a bundled server besides those that pools may open: for its own work and for a
 /// person who looks after it.
@@ -162,9 +165,13 @@ fn external(
             }
         })?;
     let mut address = address.ok_or_else(refused)?;
-    let provider = match &endpoint.credential {
-        Some(settings) => credential(settings, &mut address),
-        None => no_credential(),
+    let provider = match (&endpoint.credential, &endpoint.url) {
+        (Some(settings), _) => credential(settings, &mut address),
+        (None, Some(url)) => match UrlFile::of(url, address::environment(surroundings)) {
+            Some(file) => Arc::new(file),
+            None => no_credential(),
+        },
+        (None, None) => no_credential(),
     };
     Ok((address, provider))
 }
@@ -177,7 +184,11 @@ fn credential(
 ) -> Arc<dyn CredentialProvider> {
     match (settings.provider(), &settings.password, &settings.file) {
         (Provider::Password, Some(password), _) => {
-            Arc::new(PasswordProvider::new(password.clone()))
+            match password.file() {
+                // Rotated as that of the provider `file` is.
+                Some(file) => Arc::new(FileProvider::new(file)),
+                None => Arc::new(PasswordProvider::new(password.secret().clone())),
+            }
         }
         (Provider::File, _, Some(file)) => Arc::new(FileProvider::new(file.path())),
         (Provider::Command, _, _) => Arc::new(CommandProvider::new(Command {
@@ -197,16 +208,25 @@ fn credential(
 }
 
 /// Differs when connections of before cannot go on: the settings or what they were read as differ.
+/// A password in a file does not count: it is read anew for each login, and a server lets those go
+/// on who have logged in with the one before.
 fn fingerprint(endpoint: &EndpointSettings, address: &Endpoint) -> u64 {
     let mut hasher = DefaultHasher::new();
     format!("{:?}", endpoint.show()).hash(&mut hasher);
-    address.to_uri_with_password().expose().hash(&mut hasher);
-    if let Some(password) = endpoint
-        .credential
+    let mut place = address.clone();
+    if endpoint
+        .url
         .as_ref()
-        .and_then(|credential| credential.password.as_ref())
+        .is_some_and(|url| url.file().is_some())
     {
-        password.expose().hash(&mut hasher);
+        place.password = None;
+    }
+    place.to_uri_with_password().expose().hash(&mut hasher);
+    let credential = endpoint.credential.as_ref();
+    if let Some(password) = credential.and_then(|credential| credential.password.as_ref())
+        && password.file().is_none()
+    {
+        password.secret().expose().hash(&mut hasher);
     }
     hasher.finish()
 }

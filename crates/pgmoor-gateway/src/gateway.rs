@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use pgmoor::tls::{self, ServerTls, ServerTlsSettings, TlsError};
+use pgmoor::tls::{ServerTls, TlsError};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -20,7 +20,7 @@ use crate::hooks::Hooks;
 use crate::listener::Listener;
 use crate::login::{UserError, Users};
 use crate::pool::{Database, Health};
-use crate::settings::{self, ClientCertificate, DatabaseSettings, GatewaySettings, TlsMode};
+use crate::settings::{self, DatabaseSettings, GatewaySettings};
 use crate::state_dir::{self, StateDirError};
 use crate::traffic::Traffic;
 use crate::worker::{Databases, Shared, State};
@@ -271,6 +271,7 @@ impl Reloader {
         shared.run_everywhere(|worker| {
             for pool in worker.pools() {
                 pool.shared.welcomes.forget();
+                pool.forget_failures();
                 pool.maintain(crate::clock::Moment::now());
             }
         });
@@ -395,25 +396,16 @@ fn server_tls(
     gateway: &GatewaySettings,
     before: Option<&State>,
 ) -> Result<Option<Arc<ServerTls>>, StartError> {
-    let (TlsMode::Allow | TlsMode::Require, Some(certificate), Some(key)) =
-        (gateway.tls.mode, &gateway.tls.certificate, &gateway.tls.key)
-    else {
+    let Some(settings) = gateway.tls.server() else {
         return Ok(None);
     };
-    let settings = ServerTlsSettings {
-        certificate: certificate.clone(),
-        key: key.path().to_owned(),
-        client_ca: gateway.tls.client_ca.clone(),
-        client_certificate: match gateway.tls.client_certificate {
-            ClientCertificate::None => tls::ClientCertificate::None,
-            ClientCertificate::Optional => tls::ClientCertificate::Optional,
-            ClientCertificate::Required => tls::ClientCertificate::Required,
-        },
+    let known = before.and_then(|before| before.tls.as_ref());
+    let tls = match known.filter(|known| *known.settings() == settings) {
+        // Where no file has changed, clients resume their TLS sessions as before.
+        Some(known) => known.reload().map(|_| known.clone()),
+        None => ServerTls::new(settings).map(Arc::new),
     };
-    let _ = before;
-    ServerTls::new(settings)
-        .map(|tls| Some(Arc::new(tls)))
-        .map_err(StartError::Tls)
+    tls.map(Some).map_err(StartError::Tls)
 }
 
 fn users(gateway: &GatewaySettings) -> Result<Users, StartError> {

@@ -320,6 +320,7 @@ impl Worker {
         for pool in self.pools() {
             if &*pool.shared.key.database == database {
                 pool.shared.welcomes.forget();
+                pool.forget_failures();
                 pool.maintain(Moment::now());
             }
         }

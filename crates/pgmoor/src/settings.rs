@@ -6,6 +6,7 @@ mod node;
 mod problem;
 mod show;
 
+mod seen;
 mod shape;
 
 mod loader;
@@ -36,8 +37,9 @@ pub use reference::reference;
 pub use sample::{quote, sample};
 pub use scalar::{Scalar, Timeout, one_of, write_duration};
 pub use schema::schema;
-pub use secret::{ConnectionText, SecretFile, mask, plain};
+pub use secret::{ConnectionText, FiledSecret, SecretFile, mask, plain};
 pub use section::check_keys;
+pub use seen::Seen;
 pub use shape::{Choice, Field, JsonType, Kind, Section, Shape};
 pub use show::Shown;
 pub use value::{Absent, Value, join};

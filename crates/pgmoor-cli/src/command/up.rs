@@ -1,12 +1,10 @@
 //! `pgmoor up`: serves the configured databases until it is stopped.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, mpsc as std_mpsc};
 use std::time::Duration;
 
-use pgmoor::settings::Problem;
+use pgmoor::settings::{Problem, Seen};
 use pgmoor_gateway::{Hooks, Shutdown};
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -17,21 +15,21 @@ use tracing::{error, info, warn};
 use crate::address::{Address, has_generated_login, password_file};
 use crate::args::{Global, Up};
 use crate::config::exposed;
-use crate::config::load::{Loaded, Source, load};
+use crate::config::load::{Loaded, Source, load_noting};
 use crate::config::settings::{LogFormat, Settings};
 use crate::config::surroundings::Surroundings;
 use crate::exit::Exit;
 use crate::output::{Failure, Format, Output, SCHEMA, say, say_labelled};
 use crate::serve::{Ending, Serving, Stand};
 
-/// How often the configuration file is looked at.
-const GLANCE: Duration = Duration::from_secs(2);
+/// How often the files of the configuration are looked at.
+const GLANCE: Duration = Duration::from_millis(500);
 /// How many requests of administrators may wait for the one before.
 const REQUESTS: usize = 16;
 
 /// Serves until a signal.
 pub(super) fn run(global: &Global, arguments: &Up, output: Output) -> Result<Exit, Failure> {
-    let loaded = super::configuration(global)?;
+    let (loaded, files) = super::watched_configuration(global)?;
     if let Some(note) = exposed::note(&loaded) {
         warn!(note, "secrets in the configuration file can be read");
     }
@@ -54,7 +52,7 @@ pub(super) fn run(global: &Global, arguments: &Up, output: Output) -> Result<Exi
         let (asked, requests) = mpsc::channel(REQUESTS);
         serving.set_hooks(hooks(asked));
         welcome(global, serving.settings(), &source, output);
-        let ending = serve(global, &source, &mut serving, &mut signals, requests).await;
+        let ending = serve(global, &mut serving, &mut signals, requests, files).await;
         say_stopping(serving.settings(), &ending);
         if let Ending::Succeeded(succession) = ending {
             tokio::select! {
@@ -137,16 +135,11 @@ impl Signals {
 /// Reloads when told or when the file changes; returns when told to stop, and how.
 async fn serve(
     global: &Global,
-    source: &Source,
     serving: &mut Serving,
     signals: &mut Signals,
     mut requests: mpsc::Receiver<Request>,
+    mut files: Vec<Seen>,
 ) -> Ending {
-    let file = match source {
-        Source::File(path) => Some(path.clone()),
-        Source::BuiltIn => None,
-    };
-    let mut seen = file.as_deref().and_then(look);
     let mut glances = interval(GLANCE);
     glances.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -164,45 +157,35 @@ async fn serve(
                 }
                 Request::Reload(reply) => {
                     info!("reload asked for by an administrator");
-                    seen = file.as_deref().and_then(look);
                     // Who asked may have left by now.
-                    let _ = reply.send(reload(global, serving).await);
+                    let _ = reply.send(reload(global, serving, &mut files).await);
                 }
             },
             _ = signals.hangup.recv() => {
                 info!("reload asked for by signal");
-                seen = file.as_deref().and_then(look);
                 // It is in the log; nobody waits for an answer.
-                let _ = reload(global, serving).await;
+                let _ = reload(global, serving, &mut files).await;
             }
-            _ = glances.tick(), if file.is_some() => {
-                let now = file.as_deref().and_then(look);
-                // A file that is gone for a moment is being replaced.
-                if now.is_some() && now != seen {
-                    info!("configuration file changed");
-                    seen = now;
-                    let _ = reload(global, serving).await;
+            _ = glances.tick() => {
+                if let Some(file) = files.iter().find(|file| file.has_changed()) {
+                    info!(file = %file.path().display(), "configuration changed on disk");
+                    let _ = reload(global, serving, &mut files).await;
                 }
             }
         }
     }
 }
 
-/// What tells one content of the file from the next; links are followed, as Kubernetes swaps them.
-fn look(path: &Path) -> Option<(u64, u64, i64, i64)> {
-    let metadata = fs::metadata(path).ok()?;
-    Some((
-        metadata.ino(),
-        metadata.size(),
-        metadata.mtime(),
-        metadata.mtime_nsec(),
-    ))
-}
-
 /// Puts the configuration as it is now into effect; what is wrong with it is logged, and returned in
 /// one line.
-async fn reload(global: &Global, serving: &mut Serving) -> Result<(), String> {
-    let outcome = match load(global.config.as_deref(), &Surroundings::of_process()) {
+async fn reload(
+    global: &Global,
+    serving: &mut Serving,
+    files: &mut Vec<Seen>,
+) -> Result<(), String> {
+    files.clear();
+    let loaded = load_noting(global.config.as_deref(), &Surroundings::of_process(), files);
+    let outcome = match loaded {
         Ok(loaded) => serving.reload(loaded.settings).await,
         Err(problems) => {
             serving.note_failure();

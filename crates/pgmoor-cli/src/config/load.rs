@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pgmoor::settings::{Loader, Node, Origin, Place, Problem, Problems, Value, overlay, plain};
+use pgmoor::settings::{
+    Loader, Node, Origin, Place, Problem, Problems, Seen, Value, overlay, plain,
+};
 
 use super::settings::{Settings, check_names, note_inline_endpoints};
 use super::surroundings::Surroundings;
@@ -55,7 +57,22 @@ pub(crate) struct Loaded {
 /// # Errors
 /// Everything that is wrong with it.
 pub(crate) fn load(named: Option<&Path>, surroundings: &Surroundings) -> Result<Loaded, Problems> {
+    load_noting(named, surroundings, &mut Vec::new())
+}
+
+/// As [`load`]; also tells the files that the outcome depends on, whichever it is.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn load_noting(
+    named: Option<&Path>,
+    surroundings: &Surroundings,
+    files: &mut Vec<Seen>,
+) -> Result<Loaded, Problems> {
     let source = find(named, surroundings);
+    if let Source::File(path) = &source {
+        files.push(Seen::now(surroundings.directory.join(path)));
+    }
     let text = match &source {
         Source::File(path) => {
             let text = read(path, &surroundings.directory);
@@ -63,10 +80,10 @@ pub(crate) fn load(named: Option<&Path>, surroundings: &Surroundings) -> Result<
         }
         Source::BuiltIn => None,
     };
-    load_text(text.as_deref(), source, surroundings)
+    load_text(text.as_deref(), source, surroundings, files)
 }
 
-/// Loads what the configuration file says, if there is one.
+/// Loads what the configuration file says, if there is one; also tells the files that it names.
 ///
 /// # Errors
 /// Everything that is wrong with it.
@@ -74,6 +91,7 @@ pub(crate) fn load_text(
     text: Option<&str>,
     source: Source,
     surroundings: &Surroundings,
+    files: &mut Vec<Seen>,
 ) -> Result<Loaded, Problems> {
     let mut problems = Vec::new();
     let mut tree = match (&source, text) {
@@ -99,7 +117,7 @@ pub(crate) fn load_text(
             .iter()
             .map(|name| Problem::new(&Origin::environment(name), "its value is not UTF-8 text")),
     );
-    let settings = load_tree(&tree, &source, surroundings, problems)?;
+    let settings = load_tree(&tree, &source, surroundings, problems, files)?;
     note_inline_endpoints(&mut tree);
     Ok(Loaded {
         settings,
@@ -113,6 +131,7 @@ fn load_tree(
     source: &Source,
     surroundings: &Surroundings,
     problems: Vec<Problem>,
+    files: &mut Vec<Seen>,
 ) -> Result<Settings, Problems> {
     let base = match source {
         Source::File(path) => path.parent().map(Path::to_path_buf).unwrap_or_default(),
@@ -140,6 +159,7 @@ fn load_tree(
         settings.complete(tree, &mut loader);
         check_addresses(settings, tree, surroundings, &mut loader);
     }
+    files.extend_from_slice(loader.files());
     loader.finish(settings)
 }
 
@@ -220,7 +240,7 @@ mod tests {
             directory: PathBuf::from("/nonexistent"),
         };
         let source = Source::File(PathBuf::from("p.yaml"));
-        load_text(Some(text), source, &surroundings)
+        load_text(Some(text), source, &surroundings, &mut Vec::new())
     }
 
     proptest! {

@@ -49,8 +49,8 @@ pub(crate) struct Pool {
     pub(super) queue: RefCell<VecDeque<Waiter>>,
     opening: Cell<usize>,
     /// Attempts to open a server connection that failed in a row.
-    failures: Cell<u32>,
-    retrying: Cell<bool>,
+    pub(super) failures: Cell<u32>,
+    pub(super) retrying: Cell<bool>,
     /// Somebody sees to it that clients do not wait while another worker has a server connection.
     pub(super) patient: Cell<bool>,
     pub(super) last_error: RefCell<Option<Arc<ConnectError>>>,
@@ -115,8 +115,14 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// [`CheckoutError::QueueFull`].
+    /// [`CheckoutError::QueueFull`]; [`CheckoutError::Connect`] when waiting would not help.
     pub(super) fn enqueue(self: &Rc<Self>) -> Result<(Outcome, Moment, Duration), CheckoutError> {
+        if let Some(source) = self.hopeless() {
+            return Err(CheckoutError::Connect {
+                database: self.shared.key.database.to_string(),
+                source,
+            });
+        }
         let settings = self.shared.database.settings.load();
         self.queue
             .borrow_mut()
@@ -157,6 +163,10 @@ impl Pool {
         }
         let mut wanted = self.queue.borrow().len().saturating_sub(self.opening.get());
         if self.failures.get() > 0 {
+            // The server lets nobody else in: what is idle elsewhere is all that there is.
+            if wanted > 0 {
+                self.shared.ask_for_donation(self.worker);
+            }
             // One attempt at a time until one succeeds.
             wanted = wanted.min(usize::from(self.opening.get() == 0 && !self.retrying.get()));
         }
@@ -258,13 +268,12 @@ impl Pool {
         self.shared.database.health.failed(&error);
         let failures = self.failures.get().saturating_add(1);
         self.failures.set(failures);
-        if failures == 1 {
+        let before = self.last_error.replace(Some(error.clone()));
+        if before.is_none_or(|before| before.sqlstate() != error.sqlstate()) {
             warn!(pool = %self.name(), error = %crate::report::chain(&*error), "cannot open server connection");
         }
-        *self.last_error.borrow_mut() = Some(error.clone());
-        if !error.is_retryable() {
-            self.failures.set(0);
-            return self.fail_all(&error);
+        if !error.is_retryable() && self.shared.open() == 0 {
+            self.fail_all(&error);
         }
         if self.retrying.replace(true) {
             return;
@@ -278,18 +287,6 @@ impl Pool {
             pool.retrying.set(false);
             pool.help();
         });
-    }
-
-    /// Waiting longer would help no client.
-    fn fail_all(&self, error: &Arc<ConnectError>) {
-        let waiters = std::mem::take(&mut *self.queue.borrow_mut());
-        self.show_queue();
-        for waiter in waiters {
-            let _ = waiter.sender.send(Err(CheckoutError::Connect {
-                database: self.shared.key.database.to_string(),
-                source: error.clone(),
-            }));
-        }
     }
 
     /// Takes a server connection back from a client: the one door, which resets it.

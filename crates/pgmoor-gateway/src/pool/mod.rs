@@ -21,6 +21,7 @@ mod welcomes;
 mod shared;
 mod local;
 mod patience;
+mod trouble;
 mod waiting;
 
 pub(crate) use error::CheckoutError;

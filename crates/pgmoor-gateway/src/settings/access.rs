@@ -205,6 +205,9 @@ impl TlsSettings {
 /// Reads certificate, key and authorities, so that what is wrong with them is found before anything
 /// is bound.
 fn check_tls_files(tls: &TlsSettings, node: &Node, place: &Place<'_>, loader: &mut Loader<'_>) {
+    for path in [&tls.certificate, &tls.client_ca].into_iter().flatten() {
+        loader.note_file(path);
+    }
     let Some(Err(error)) = tls.server().map(ServerTls::new) else {
         return;
     };

@@ -5,12 +5,10 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pgmoor_wire::Secret;
-
 use super::loader::{Loader, Place};
 use super::node::Node;
 use super::problem::Problem;
-use super::secret::{ConnectionText, SecretFile};
+use super::secret::{ConnectionText, FiledSecret, SecretFile};
 
 /// The endpoints by name.
 pub type Endpoints = BTreeMap<String, EndpointSettings>;
@@ -56,7 +54,7 @@ crate::settings! {
         /// Who supplies it; without it, the one whose key below is set.
         provider: Option<CredentialProvider>, example "file", since "0.1";
         /// The password, for the provider `password`.
-        password: Option<Secret<String>>, example "${PGPASSWORD}", since "0.1";
+        password: Option<FiledSecret>, example "${PGPASSWORD}", since "0.1";
         /// The file with the password for the provider `file`, or the passfile for `passfile`.
         file: Option<SecretFile>, example "/run/secrets/postgres/password", since "0.1";
         /// The program and its arguments for the provider `command`; what it prints first is the password.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::node::{Data, Node, Origin};
 use super::problem::{Problem, Problems};
+use super::seen::Seen;
 
 /// Looks up an environment variable.
 pub type Variables<'a> = dyn Fn(&str) -> Option<String> + 'a;
@@ -14,6 +15,7 @@ pub struct Loader<'a> {
     directory: PathBuf,
     base: PathBuf,
     problems: Vec<Problem>,
+    files: Vec<Seen>,
 }
 
 /// Where in the configuration a value stands, and what its declaration allows.
@@ -35,6 +37,7 @@ impl<'a> Loader<'a> {
             directory: directory.to_path_buf(),
             base: base.to_path_buf(),
             problems: Vec::new(),
+            files: Vec::new(),
         }
     }
 
@@ -45,12 +48,26 @@ impl<'a> Loader<'a> {
             directory: PathBuf::new(),
             base: PathBuf::new(),
             problems: Vec::new(),
+            files: Vec::new(),
         }
     }
 
     /// Records a problem.
     pub fn report(&mut self, problem: Problem) {
         self.problems.push(problem);
+    }
+
+    /// Remembers what a file looks like that is about to be read.
+    pub fn note_file(&mut self, path: &Path) {
+        if !self.files.iter().any(|known| known.path() == path) {
+            self.files.push(Seen::now(path));
+        }
+    }
+
+    /// The files that were read so far, or were to be: once one of them changes, another load may end
+    /// otherwise.
+    pub fn files(&self) -> &[Seen] {
+        &self.files
     }
 
     /// Whether anything was found wrong so far.

@@ -40,7 +40,7 @@ impl Value for Secret<String> {
     }
 
     fn load(node: &Node, place: &Place<'_>, loader: &mut Loader<'_>) -> Option<Self> {
-        load_text(node, place, loader).map(Secret::new)
+        load_text(node, place, loader).map(|(text, _)| Secret::new(text))
     }
 
     fn show(&self) -> Shown {
@@ -52,15 +52,58 @@ impl Value for Secret<String> {
     }
 }
 
-/// Reads text that may be secret: never repeats it in a problem.
-fn load_text(node: &Node, place: &Place<'_>, loader: &mut Loader<'_>) -> Option<String> {
+/// A secret that remembers the file it stands in, so that it can be read again when it is wanted.
+#[derive(Clone, Debug)]
+pub struct FiledSecret {
+    secret: Secret<String>,
+    file: Option<PathBuf>,
+}
+
+impl FiledSecret {
+    /// What was read when the configuration was.
+    pub fn secret(&self) -> &Secret<String> {
+        &self.secret
+    }
+
+    /// The file it was read from, for one that was given as `file:path`.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+}
+
+impl Value for FiledSecret {
+    fn shape() -> Shape {
+        Shape::Scalar(SECRET)
+    }
+
+    fn load(node: &Node, place: &Place<'_>, loader: &mut Loader<'_>) -> Option<Self> {
+        let (text, file) = load_text(node, place, loader)?;
+        let secret = Secret::new(text);
+        Some(Self { secret, file })
+    }
+
+    fn show(&self) -> Shown {
+        self.secret.show()
+    }
+
+    fn none_is_absent() -> bool {
+        false
+    }
+}
+
+/// Reads text that may be secret, and says which file it was in: never repeats it in a problem.
+fn load_text(
+    node: &Node,
+    place: &Place<'_>,
+    loader: &mut Loader<'_>,
+) -> Option<(String, Option<PathBuf>)> {
     let text = loader.text(node, place)?;
-    let text = match text.strip_prefix("file:") {
+    let (text, file) = match text.strip_prefix("file:") {
         Some(path) => {
             let path = loader.path(path.strip_prefix("//").unwrap_or(path), &node.origin);
-            read_text(&path, node, place, loader)?
+            (read_text(&path, node, place, loader)?, Some(path))
         }
-        None => text,
+        None => (text, None),
     };
     let flaw = if text.is_empty() {
         "it is empty"
@@ -69,7 +112,7 @@ fn load_text(node: &Node, place: &Place<'_>, loader: &mut Loader<'_>) -> Option<
     } else if text.contains('\0') {
         "it contains a zero byte"
     } else {
-        return Some(text);
+        return Some((text, file));
     };
     loader.report(
         Problem::new(
@@ -110,6 +153,7 @@ impl Value for SecretFile {
 
     fn load(node: &Node, place: &Place<'_>, loader: &mut Loader<'_>) -> Option<Self> {
         let path = PathBuf::load(node, place, loader)?;
+        loader.note_file(&path);
         match secret_file::read(&path, MAX_SECRET_FILE) {
             Ok(_) => Some(Self(path)),
             Err(error) => {
@@ -126,17 +170,28 @@ impl Value for SecretFile {
 
 /// A connection string or URI; it may hold a password, so it is shown masked.
 #[derive(Clone, Debug)]
-pub struct ConnectionText(Secret<String>);
+pub struct ConnectionText {
+    text: Secret<String>,
+    file: Option<PathBuf>,
+}
 
 impl ConnectionText {
     /// Takes a connection string.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(Secret::new(text.into()))
+        Self {
+            text: Secret::new(text.into()),
+            file: None,
+        }
+    }
+
+    /// The file it was read from, for one that was given as `file:path`.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// The whole text, with the password if it has one.
     pub fn expose(&self) -> &str {
-        self.0.expose()
+        self.text.expose()
     }
 
     /// The text with its passwords replaced by `***`.
@@ -151,7 +206,11 @@ impl Value for ConnectionText {
     }
 
     fn load(node: &Node, place: &Place<'_>, loader: &mut Loader<'_>) -> Option<Self> {
-        load_text(node, place, loader).map(|text| Self::new(text.trim()))
+        let (text, file) = load_text(node, place, loader)?;
+        Some(Self {
+            file,
+            ..Self::new(text.trim())
+        })
     }
 
     fn show(&self) -> Shown {
@@ -241,6 +300,7 @@ fn read_text(
     place: &Place<'_>,
     loader: &mut Loader<'_>,
 ) -> Option<String> {
+    loader.note_file(path);
     let bytes = match secret_file::read(path, MAX_SECRET_FILE) {
         Ok((bytes, _)) => bytes,
         Err(error) => {

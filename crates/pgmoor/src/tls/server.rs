@@ -45,7 +45,7 @@ pub enum ClientCertificate {
 }
 
 /// The files of a server's TLS.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerTlsSettings {
     /// Our certificate and its intermediates (PEM).
     pub certificate: PathBuf,
@@ -78,6 +78,11 @@ impl ServerTls {
             current: RwLock::new(acceptor),
             files: Mutex::new(files),
         })
+    }
+
+    /// The files, and whether clients show a certificate.
+    pub fn settings(&self) -> &ServerTlsSettings {
+        &self.settings
     }
 
     /// What to accept the next client with.
