@@ -85,7 +85,7 @@ fn busy_overview() -> Overview {
             paused: true,
             disabled: false,
             reachable: Some(true),
-            last_success: Some(SystemTime::UNIX_EPOCH),
+            last_success: Some(at(51)),
             last_failure: None,
         }],
         endpoints: vec![EndpointRow {
@@ -96,7 +96,7 @@ fn busy_overview() -> Overview {
             max_connections: Some(100),
             databases: vec!["app".into()],
             reachable: Some(true),
-            last_success: Some(SystemTime::UNIX_EPOCH),
+            last_success: Some(at(51)),
             last_failure: None,
         }],
         users: vec!["app".into(), "ops".into()],

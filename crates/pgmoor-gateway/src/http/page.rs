@@ -328,7 +328,7 @@ fn endpoint(out: &mut String, row: &EndpointRow, clock: Clock) {
 }
 
 fn last_error(out: &mut String, failure: &Failure, is_over: bool, clock: Clock) {
-    let ago = clock.time.duration_since(failure.at).unwrap_or_default();
+    let ago = clock.since(failure.at);
     let _ = write!(
         out,
         "<div class=\"error{}\"><p><strong>last error, {} ago</strong> ({}): {}</p>",
@@ -431,7 +431,7 @@ mod tests {
         seen.push(line(&overview));
         overview.databases[0].reachable = Some(false);
         overview.databases[0].last_failure = Some(Failure {
-            at: overview.clock.time,
+            at: overview.clock.moment,
             message: "connection refused".into(),
             hint: None,
             sqlstate: "08001".into(),

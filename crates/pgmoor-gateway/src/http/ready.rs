@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use pgmoor::connector::Login;
 use pgmoor::error::ErrorKind;
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::task::spawn_local;
 
 use super::SCHEMA;
+use crate::clock::Moment;
 use crate::pool::Database;
 use crate::settings::Passthrough;
 use crate::snapshot::{DatabaseRow, Overview};
@@ -86,10 +87,9 @@ pub(super) fn readiness(overview: &Overview) -> (bool, Value) {
 }
 
 /// Whether it is time to try this database's server.
-fn is_due(row: &DatabaseRow, now: SystemTime) -> bool {
-    let older = |then: Option<SystemTime>, than: Duration| {
-        then.is_none_or(|then| now.duration_since(then).unwrap_or_default() >= than)
-    };
+fn is_due(row: &DatabaseRow, now: Moment) -> bool {
+    let older =
+        |then: Option<Moment>, than: Duration| then.is_none_or(|then| now.since(then) >= than);
     match (row.reachable, &row.last_failure) {
         _ if row.paused => false,
         (None, _) => true,
@@ -108,7 +108,7 @@ pub(super) async fn keep_known(shared: Arc<Shared>) {
     loop {
         let overview = crate::snapshot::overview(&shared);
         let state = shared.state.load_full();
-        let now = SystemTime::now();
+        let now = Moment::now();
         for row in overview.databases.iter().filter(|row| is_due(row, now)) {
             if trying.borrow().contains(&row.name) {
                 continue;
@@ -159,12 +159,16 @@ mod tests {
     use super::*;
     use crate::pool::Failure;
 
+    fn ago(now: Moment, seconds: u64) -> Moment {
+        Moment::from_micros(now.micros() - seconds * 1_000_000)
+    }
+
     fn failed(overview: &mut Overview, seconds_ago: u64, retryable: bool) {
         let row = &mut overview.databases[0];
         row.paused = false;
         row.reachable = Some(false);
         row.last_failure = Some(Failure {
-            at: overview.clock.time - Duration::from_secs(seconds_ago),
+            at: ago(overview.clock.moment, seconds_ago),
             message: "cannot connect to db.example.com:5432: connection refused".into(),
             hint: Some("start the server".into()),
             sqlstate: "08001".into(),
@@ -190,7 +194,7 @@ mod tests {
     #[test]
     fn servers_are_tried_when_nobody_knows_and_not_too_often() {
         let (mut overview, _) = crate::console::tests::busy();
-        let now = overview.clock.time;
+        let now = overview.clock.moment;
         assert!(!is_due(&overview.databases[0], now), "paused");
 
         failed(&mut overview, 1, true);
@@ -206,7 +210,7 @@ mod tests {
         let row = &mut overview.databases[0];
         (row.reachable, row.last_failure, row.last_success) = (Some(true), None, Some(now));
         assert!(!is_due(row, now));
-        row.last_success = Some(now - STALE);
+        row.last_success = Some(ago(now, STALE.as_secs()));
         assert!(!is_due(row, now), "in use");
         row.servers = 0;
         assert!(is_due(row, now));

@@ -70,7 +70,7 @@ pub(super) fn status(overview: &Overview) -> Value {
         },
         "pools": overview.pools.iter().map(pool).collect::<Vec<_>>(),
         "databases": overview.databases.iter().map(|row| database(overview, row)).collect::<Vec<_>>(),
-        "endpoints": overview.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
+        "endpoints": overview.endpoints.iter().map(|row| endpoint(overview.clock, row)).collect::<Vec<_>>(),
     })
 }
 
@@ -116,7 +116,7 @@ fn database(overview: &Overview, row: &DatabaseRow) -> Value {
     })
 }
 
-fn endpoint(row: &EndpointRow) -> Value {
+fn endpoint(clock: Clock, row: &EndpointRow) -> Value {
     json!({
         "name": row.name,
         "hosts": row.hosts,
@@ -125,14 +125,14 @@ fn endpoint(row: &EndpointRow) -> Value {
         "max_connections": row.max_connections,
         "databases": row.databases.iter().map(|name| &**name).collect::<Vec<_>>(),
         "reachable": row.reachable,
-        "last_success": row.last_success.map(rfc3339),
-        "last_error": row.last_failure.as_ref().map(failure),
+        "last_success": row.last_success.map(|then| rfc3339(clock.time_of(then))),
+        "last_error": row.last_failure.as_ref().map(|last| failure(clock, last)),
     })
 }
 
-fn failure(failure: &Failure) -> Value {
+fn failure(clock: Clock, failure: &Failure) -> Value {
     json!({
-        "at": rfc3339(failure.at),
+        "at": rfc3339(clock.time_of(failure.at)),
         "message": failure.message,
         "hint": failure.hint,
         "sqlstate": failure.sqlstate,

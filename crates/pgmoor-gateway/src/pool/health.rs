@@ -1,14 +1,15 @@
 //! What came of the last attempts to connect to a database's server.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
 use pgmoor::connector::ConnectError;
+
+use crate::clock::Moment;
 
 /// An attempt that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
-    pub(crate) at: SystemTime,
+    pub(crate) at: Moment,
     /// With its causes.
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
@@ -24,7 +25,7 @@ pub(crate) struct Health(Mutex<Attempts>);
 
 #[derive(Debug, Default)]
 struct Attempts {
-    succeeded: Option<SystemTime>,
+    succeeded: Option<Moment>,
     failed: Option<Failure>,
 }
 
@@ -34,12 +35,12 @@ impl Health {
     }
 
     pub(crate) fn succeeded(&self) {
-        self.attempts().succeeded = Some(SystemTime::now());
+        self.attempts().succeeded = Some(Moment::now());
     }
 
     pub(crate) fn failed(&self, error: &ConnectError) {
         self.attempts().failed = Some(Failure {
-            at: SystemTime::now(),
+            at: Moment::now(),
             message: crate::report::chain(error),
             hint: error.hint(),
             sqlstate: error.sqlstate().as_str().to_owned(),
@@ -48,7 +49,7 @@ impl Health {
     }
 
     /// When an attempt last succeeded.
-    pub(crate) fn last_success(&self) -> Option<SystemTime> {
+    pub(crate) fn last_success(&self) -> Option<Moment> {
         self.attempts().succeeded
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::Clock;
 use crate::clock::Moment;
@@ -57,7 +57,7 @@ pub(crate) struct DatabaseRow {
     pub(crate) disabled: bool,
     /// Whether the last attempt to connect to its server succeeded; `None` when there was none.
     pub(crate) reachable: Option<bool>,
-    pub(crate) last_success: Option<SystemTime>,
+    pub(crate) last_success: Option<Moment>,
     pub(crate) last_failure: Option<Failure>,
 }
 
@@ -73,7 +73,7 @@ pub(crate) struct EndpointRow {
     /// The databases that it serves.
     pub(crate) databases: Vec<Arc<str>>,
     pub(crate) reachable: Option<bool>,
-    pub(crate) last_success: Option<SystemTime>,
+    pub(crate) last_success: Option<Moment>,
     pub(crate) last_failure: Option<Failure>,
 }
 
