@@ -22,6 +22,9 @@ pub(crate) fn start(settings: &LogSettings, filter: Option<&str>) -> Result<(), 
     };
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // A line that cannot be written is lost: its complaint would go to the same full disk, and
+        // end the thread that has made it.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     // A second start in one process (only tests do that) keeps the first.
     let _ = match settings.format {

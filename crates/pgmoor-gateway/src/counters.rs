@@ -193,6 +193,7 @@ pub(crate) struct Events {
     /// Seconds since 1970; 0 for never.
     reloaded: AtomicU64,
     logins: AtomicU64,
+    accept_delays: AtomicU64,
 }
 
 impl Default for Events {
@@ -202,6 +203,7 @@ impl Default for Events {
             reloads: [AtomicU64::new(0), AtomicU64::new(0)],
             reloaded: AtomicU64::new(0),
             logins: AtomicU64::new(0),
+            accept_delays: AtomicU64::new(0),
         }
     }
 }
@@ -240,6 +242,15 @@ impl Events {
 
     pub(crate) fn logins(&self) -> u64 {
         self.logins.load(Ordering::Relaxed)
+    }
+
+    /// Clients that wait in the kernel are not let in for a moment.
+    pub(crate) fn accept_delayed(&self) {
+        self.accept_delays.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn accept_delays(&self) -> u64 {
+        self.accept_delays.load(Ordering::Relaxed)
     }
 }
 

@@ -5,19 +5,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pgmoor::stream::{Stream, ring};
+use pgmoor::stream::ring;
 use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
 use tracing::{info, warn};
 
+use crate::accepting::{accept, serve};
 use crate::clients::Order;
 use crate::clock::Moment;
-use crate::entry;
-use crate::listener::{Accepted, Listener};
+use crate::listener::Listener;
 use crate::pool::Signal;
 use crate::settings::IoUring;
 use crate::totals;
-use crate::worker::{Inbox, Place, Shared, Task, Worker};
+use crate::worker::{Inbox, Shared, Task, Worker};
 
 /// How often time limits are looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -27,8 +27,6 @@ const UPKEEP: u32 = 10;
 const SAMPLE: u32 = (totals::PERIOD.as_millis() / TICK.as_millis()) as u32;
 /// How often the certificate's files are looked at, in ticks.
 const RENEWAL: u32 = 20;
-/// A wait before connections are accepted again when there are no descriptors left.
-const BREATH: Duration = Duration::from_millis(100);
 
 /// Runs a worker until `stop` says so. Called on the worker's own thread.
 ///
@@ -71,31 +69,6 @@ fn install_ring(worker: &Worker) {
             info!(%error, "busy connections are served without io_uring");
         }
         Err(_) => {}
-    }
-}
-
-fn serve(worker: &Rc<Worker>, stream: Stream, place: Place) {
-    spawn_local(entry::serve(worker.clone(), stream, place));
-}
-
-/// Accepts connections, and hands them to the worker with the fewest clients.
-async fn accept(worker: Rc<Worker>, listener: Accepted) {
-    loop {
-        let stream = match listener.accept().await {
-            Ok(stream) => stream,
-            Err(error) => {
-                warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(BREATH).await;
-                continue;
-            }
-        };
-        let chosen = worker.gateway.least_loaded(worker.index);
-        let place = Place::take(&worker.gateway, chosen);
-        if chosen == worker.index {
-            serve(&worker, stream, place);
-        } else if let Ok(detached) = stream.detach() {
-            worker.gateway.hand_to(chosen, detached, place);
-        }
     }
 }
 

@@ -31,6 +31,7 @@ mod console;
 mod farewell;
 mod admission;
 mod entry;
+mod accepting;
 mod event_loop;
 mod gateway;
 pub mod handover;

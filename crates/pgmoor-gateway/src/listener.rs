@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -64,7 +64,8 @@ impl BindError {
                 "another pgmoor or PostgreSQL serves this socket; stop it, or set gateway.unix_sockets".into()
             }
             (io::ErrorKind::PermissionDenied, Address::Tcp(_)) => "ports below 1024 need privileges".into(),
-            (io::ErrorKind::PermissionDenied, Address::Unix(_)) => "the directory is not writable".into(),
+            (io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem, Address::Unix(_)) => "the directory is not writable; set gateway.unix_sockets".into(),
+            (io::ErrorKind::StorageFull, Address::Unix(_)) => "the disk is full".into(),
             (io::ErrorKind::AddrNotAvailable, _) => "no network interface of this machine has that address".into(),
             _ => String::new(),
         }
@@ -225,10 +226,32 @@ pub(crate) enum Accepted {
 }
 
 impl Accepted {
-    pub(crate) async fn accept(&self) -> io::Result<Stream> {
+    /// The next client, and the number of its descriptor.
+    pub(crate) async fn accept(&self) -> io::Result<(Stream, usize)> {
         match self {
-            Self::Tcp(listener) => Stream::tcp(listener.accept().await?.0),
-            Self::Unix(listener) => Stream::unix(listener.accept().await?.0),
+            Self::Tcp(listener) => {
+                let (socket, _) = listener.accept().await?;
+                let number = number(&socket);
+                Ok((Stream::tcp(socket)?, number))
+            }
+            Self::Unix(listener) => {
+                let (socket, _) = listener.accept().await?;
+                let number = number(&socket);
+                Ok((Stream::unix(socket)?, number))
+            }
         }
     }
+
+    /// The number that the next descriptor gets; `None` when there is none.
+    pub(crate) fn next_number(&self) -> Option<usize> {
+        let copy = match self {
+            Self::Tcp(listener) => rustix::io::fcntl_dupfd_cloexec(listener, 0),
+            Self::Unix(listener) => rustix::io::fcntl_dupfd_cloexec(listener, 0),
+        };
+        copy.ok().map(|copy| number(&copy))
+    }
+}
+
+fn number(descriptor: &impl AsRawFd) -> usize {
+    usize::try_from(descriptor.as_raw_fd()).unwrap_or(usize::MAX)
 }

@@ -39,6 +39,12 @@ pub enum StateDirError {
         /// Which file.
         path: PathBuf,
     },
+    /// A secret that nobody needs to know would let everybody in.
+    #[error("{path} is empty")]
+    Empty {
+        /// Which file.
+        path: PathBuf,
+    },
     /// The system gives no random bytes.
     #[error("cannot make a random secret")]
     Randomness,
@@ -55,6 +61,10 @@ impl StateDirError {
             Self::Exposed { path } => Some(format!(
                 "run `chmod 600 {}`, and if others may have read it, delete it: a new one is made",
                 path.display()
+            )),
+            Self::Empty { path } => Some(format!(
+                "delete it: a new one is made (was the disk full? `df {}`)",
+                path.parent().unwrap_or(path).display()
             )),
             Self::Randomness => None,
         }
@@ -126,11 +136,21 @@ fn secret(state_dir: &Path, path: &Path) -> Result<Secret<String>, StateDirError
             }
             let mut text = String::new();
             file.read_to_string(&mut text).map_err(fail)?;
-            Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+            whole(&text, path)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => make(path, &random()?),
         Err(error) => Err(fail(error)),
     }
+}
+
+fn whole(text: &str, path: &Path) -> Result<Secret<String>, StateDirError> {
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.is_empty() {
+        return Err(StateDirError::Empty {
+            path: path.to_owned(),
+        });
+    }
+    Ok(Secret::new(text.to_owned()))
 }
 
 /// Written whole under another name first: killed in between, there is no half secret.
@@ -149,17 +169,16 @@ fn make(path: &Path, text: &Secret<String>) -> Result<Secret<String>, StateDirEr
         .map_err(fail)?;
     file.set_permissions(Permissions::from_mode(0o600))
         .map_err(fail)?;
-    writeln!(file, "{}", text.expose())
+    let linked = writeln!(file, "{}", text.expose())
         .and_then(|()| file.sync_all())
-        .map_err(fail)?;
-    // A link fails when somebody else was faster; then theirs counts.
-    let linked = fs::hard_link(&temporary, path);
+        // A link fails when somebody else was faster; then theirs counts.
+        .and_then(|()| fs::hard_link(&temporary, path));
+    // Also after a full disk: half a secret is not left behind.
     fs::remove_file(&temporary).map_err(fail)?;
     match linked {
         Ok(()) => Ok(text.clone()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let theirs = fs::read_to_string(path).map_err(fail)?;
-            Ok(Secret::new(theirs.trim_end().to_owned()))
+            whole(&fs::read_to_string(path).map_err(fail)?, path)
         }
         Err(error) => Err(fail(error)),
     }
@@ -204,5 +223,18 @@ mod tests {
         let error = generated_password(directory.path(), "app").expect_err("exposed");
 
         assert!(error.hint().expect("hint").contains("chmod 600"));
+    }
+
+    #[test]
+    fn an_empty_password_lets_nobody_in_and_is_named() {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = password_file(directory.path(), "app");
+        fs::write(&path, "\n").expect("write");
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("chmod");
+
+        let error = generated_password(directory.path(), "app").expect_err("empty");
+
+        assert_eq!(error.to_string(), format!("{} is empty", path.display()));
+        assert!(error.hint().expect("hint").contains("delete it"));
     }
 }

@@ -286,6 +286,7 @@ async fn metrics(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response 
         reloads: shared.events.reloads(),
         reloaded: shared.events.reloaded(),
         logins: shared.events.logins(),
+        accept_delays: shared.events.accept_delays(),
         errors: Stage::ALL.map(|stage| shared.events.errors(stage)),
         certificate_expires: tls.and_then(|tls| tls.current().expires_at),
         process: crate::process::read(),

@@ -90,6 +90,7 @@ mod tests {
             reloads: [2, 1],
             reloaded: 1_700_000_000,
             logins: 17,
+            accept_delays: 2,
             errors,
             certificate_expires: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)),
             process: Some(Process {

@@ -9,10 +9,11 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
 use super::declared::{
-    BUDGET, BUILD, CLIENT_BYTES, CLIENTS, CLIENTS_MAX, CLIENTS_OPEN, CONNECT, CONNECTS, CPU,
-    DISCARDS_BY, ERRORS, EVICTIONS, EXPIRY, FDS, FDS_MAX, LOGINS, OLDEST, PAUSED, PINS_BY, QUERIES,
-    QUERY, REACHABLE, RELOADED, RELOADS, RESIDENT, SERVER_BYTES, SERVERS, SERVERS_MAX, STARTED,
-    STATEMENTS, THREADS, TIMEOUTS, TRANSACTION, TRANSACTIONS, UP, VIRTUAL, WAIT, WORKERS,
+    ACCEPT_DELAYS, BUDGET, BUILD, CLIENT_BYTES, CLIENTS, CLIENTS_MAX, CLIENTS_OPEN, CONNECT,
+    CONNECTS, CPU, DISCARDS_BY, ERRORS, EVICTIONS, EXPIRY, FDS, FDS_MAX, LOGINS, OLDEST, PAUSED,
+    PINS_BY, QUERIES, QUERY, REACHABLE, RELOADED, RELOADS, RESIDENT, SERVER_BYTES, SERVERS,
+    SERVERS_MAX, STARTED, STATEMENTS, THREADS, TIMEOUTS, TRANSACTION, TRANSACTIONS, UP, VIRTUAL,
+    WAIT, WORKERS,
 };
 use super::page::Page;
 use crate::counters::{CLASSES, DISCARDS, Stage};
@@ -31,6 +32,7 @@ pub(crate) struct Readings {
     /// Seconds since 1970; 0 for never.
     pub(crate) reloaded: u64,
     pub(crate) logins: u64,
+    pub(crate) accept_delays: u64,
     pub(crate) errors: [[u64; CLASSES.len()]; Stage::ALL.len()],
     pub(crate) certificate_expires: Option<SystemTime>,
     pub(crate) process: Option<Process>,
@@ -112,6 +114,7 @@ impl Readings {
         page.one(CLIENTS_MAX, overview.max_clients)?;
         page.one(CLIENTS_OPEN, overview.connected)?;
         page.one(LOGINS, self.logins)?;
+        page.one(ACCEPT_DELAYS, self.accept_delays)?;
         page.describe(SERVERS, |samples| {
             for row in &overview.databases {
                 let name = &*row.name;
