@@ -1,5 +1,6 @@
 //! The product's own binary as a process of the test.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,8 @@ pub struct PgmoorBuilder {
     gateway: String,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    log_file: Option<PathBuf>,
+    under: Vec<String>,
 }
 
 impl PgmoorBuilder {
@@ -49,6 +52,18 @@ impl PgmoorBuilder {
     /// Adds an argument behind `up --config FILE`.
     pub fn argument(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// Prints into this file, such as `/dev/full`, and not into the one that [`Pgmoor::log`] reads.
+    pub fn log_to(mut self, file: &Path) -> Self {
+        self.log_file = Some(file.to_owned());
+        self
+    }
+
+    /// Starts it by another program that becomes it: `["prlimit", "--nofile=64:64"]`, for instance.
+    pub fn under(mut self, program: &[&str]) -> Self {
+        self.under = program.iter().map(|word| (*word).to_owned()).collect();
         self
     }
 
@@ -110,6 +125,8 @@ impl PgmoorBuilder {
             binary: self.binary,
             arguments,
             environment: self.environment,
+            log_file: self.log_file.unwrap_or(dir.path().join("pgmoor.log")),
+            under: self.under,
             dir: dir.path().to_owned(),
         };
         let child = launch.spawn();
@@ -130,6 +147,8 @@ struct Launch {
     binary: PathBuf,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    log_file: PathBuf,
+    under: Vec<String>,
     dir: PathBuf,
 }
 
@@ -138,11 +157,18 @@ impl Launch {
         let log = fs::OpenOptions::new()
             .create(true)
             .append(true)
-            .open(self.dir.join("pgmoor.log"))
+            .open(&self.log_file)
             .expect("open the log");
+        let mut words = self
+            .under
+            .iter()
+            .map(OsStr::new)
+            .chain([self.binary.as_os_str()]);
+        let mut command = Command::new(words.next().expect("the binary at least"));
+        command.args(words);
         let kept = ["PATH", "HOME"];
         let kept = kept.iter().filter_map(|n| Some((*n, std::env::var_os(n)?)));
-        Command::new(&self.binary)
+        command
             .args(&self.arguments)
             .current_dir(&self.dir)
             .env_clear()
@@ -199,6 +225,8 @@ impl Pgmoor {
             gateway: String::new(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            log_file: None,
+            under: Vec::new(),
         }
     }
 
@@ -258,6 +286,19 @@ impl Pgmoor {
     pub fn log(&self) -> String {
         let log = fs::read(self.dir.path().join("pgmoor.log")).unwrap_or_default();
         String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// How many reloads have ended so: `success` or `failure`.
+    ///
+    /// # Panics
+    ///
+    /// When the admin listener does not say.
+    pub async fn reloads(&self, result: &str) -> u64 {
+        let page = self.http("/metrics").await.expect("metrics").body;
+        let name = format!("pgmoor_config_reloads_total{{result=\"{result}\"}} ");
+        let line = page.lines().find_map(|line| line.strip_prefix(&name));
+        let count = line.and_then(|value| value.parse().ok());
+        count.unwrap_or_else(|| panic!("no {name} in\n{page}"))
     }
 
     /// Its process id.

@@ -5,7 +5,12 @@ mod clients;
 mod processes;
 mod site;
 
+mod clock;
+mod exhausted;
+mod idle;
 mod kill;
+mod names;
 mod reload;
+mod rotation;
 mod stop;
 mod takeover;

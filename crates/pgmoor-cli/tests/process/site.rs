@@ -1,8 +1,10 @@
 //! A gateway with a server behind it, bundled or external, and the ways to both.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use pgmoor_testkit::{Pgbench, Pgmoor, PgmoorBuilder, Postgres, client_program};
 use tempfile::TempDir;
@@ -12,6 +14,31 @@ use crate::clients::make_ledger;
 
 /// Pool settings of every test; few server connections, so that clients share them.
 pub(crate) const POOL: &str = "pool: { mode: transaction, size: 4 }";
+
+/// Whether this test may have mounts of its own, as only root may; where not, it says aloud that it
+/// shows nothing.
+pub(crate) fn can_mount(what: &str) -> bool {
+    let unshare = Command::new("unshare")
+        .args(["--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"])
+        .stderr(Stdio::null())
+        .status();
+    let can = unshare.is_ok_and(|status| status.success());
+    if !can {
+        skipped(what, "it needs mounts of its own, which only root may have");
+    }
+    can
+}
+
+/// Says that a test shows nothing here; not by the macros, whose output is hidden when it succeeds.
+pub(crate) fn skipped(what: &str, why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED {what}: {why}");
+}
+
+/// How often, how many or how long: what CI has time for, unless a variable asks for more.
+pub(crate) fn number_from(variable: &str, otherwise: usize) -> usize {
+    let asked = std::env::var(variable).ok();
+    asked.map_or(otherwise, |text| text.parse().expect("a number"))
+}
 
 /// A process that is about to be started.
 pub(crate) fn pgmoor() -> PgmoorBuilder {

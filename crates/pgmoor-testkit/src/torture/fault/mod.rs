@@ -3,6 +3,7 @@
 //! To add a fault: a type that implements [`Fault`] in a file of its own, and a line in [`FAULTS`].
 
 mod network;
+mod reload;
 mod restart;
 
 use std::future::Future;
@@ -49,6 +50,11 @@ pub const FAULTS: &[(&str, &str, MakeFault)] = &[
         "restart",
         "the server is restarted: fast, immediate, kill -9",
         restart::make,
+    ),
+    (
+        "reload",
+        "the configuration is read again and again, half of the time with a mistake in it",
+        reload::make,
     ),
     (
         "network-client",
