@@ -1,5 +1,7 @@
 //! The configuration is read again and again, every other time with something wrong in it.
 
+use std::time::Instant;
+
 use std::fs;
 use std::time::Duration;
 
@@ -60,7 +62,7 @@ impl Fault for Reload {
             if !pgmoor.log().contains(&place) {
                 return Err(format!("no {place} for a reload that was refused"));
             }
-            let recovered = witness.recovers().await;
+            let recovered = witness.recovers(Instant::now()).await;
             recovered.map_err(|error| format!("{error} a reload"))
         })
     }
