@@ -9,6 +9,7 @@ mod clock;
 mod exhausted;
 mod idle;
 mod kill;
+mod log;
 mod names;
 mod reload;
 mod rotation;

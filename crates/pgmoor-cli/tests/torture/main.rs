@@ -87,3 +87,8 @@ async fn a_line_to_the_server_that_breaks_costs_sessions_and_nothing_else() {
 async fn a_reload_costs_nobody_anything_be_it_refused_or_not() {
     all_is_well(PoolMode::Transaction, "reload").await;
 }
+
+#[tokio::test]
+async fn hostile_clients_cost_the_others_nothing() {
+    all_is_well(PoolMode::Transaction, "attacks").await;
+}

@@ -2,6 +2,7 @@
 //!
 //! To add a fault: a type that implements [`Fault`] in a file of its own, and a line in [`FAULTS`].
 
+mod attacks;
 mod network;
 mod reload;
 mod restart;
@@ -55,6 +56,11 @@ pub const FAULTS: &[(&str, &str, MakeFault)] = &[
         "reload",
         "the configuration is read again and again, half of the time with a mistake in it",
         reload::make,
+    ),
+    (
+        "attacks",
+        "hostile clients attack the gateway, whose memory and files stay flat",
+        attacks::make,
     ),
     (
         "network-client",

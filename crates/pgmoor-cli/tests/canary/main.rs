@@ -1,0 +1,8 @@
+//! Secrets go in by every way there is, and come out nowhere.
+
+mod core;
+mod search;
+
+mod inputs;
+mod secrets;
+mod world;
