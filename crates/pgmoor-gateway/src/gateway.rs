@@ -19,7 +19,7 @@ use crate::event_loop;
 use crate::hooks::Hooks;
 use crate::listener::Listener;
 use crate::login::{UserError, Users};
-use crate::pool::{Database, Health};
+use crate::pool::{Database, Health, Suspects};
 use crate::settings::{self, ClientCertificate, DatabaseSettings, GatewaySettings, TlsMode};
 use crate::state_dir::{self, StateDirError};
 use crate::traffic::Traffic;
@@ -29,6 +29,8 @@ use crate::worker::{Databases, Shared, State};
 pub const DEFAULT_USER: &str = "app";
 /// How often the end of clients is looked for during a stop.
 const GLANCE: Duration = Duration::from_millis(20);
+/// How long a stop waits for statements of clients that it has ended.
+const LAST_WAIT: Duration = Duration::from_secs(3);
 
 /// Everything a gateway is made of.
 #[derive(Debug)]
@@ -204,6 +206,21 @@ impl Gateway {
         }
     }
 
+    /// Waits until what ended clients left running has ended, too, at most so long.
+    async fn wait_for_servers(&self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        while self.shared.closing() > 0 && Instant::now() < deadline {
+            tokio::time::sleep(GLANCE).await;
+        }
+        let closing = self.shared.closing();
+        if closing > 0 {
+            warn!(
+                closing,
+                "servers may still be at work for clients that were ended"
+            );
+        }
+    }
+
     /// Lets no client in any more, lets those that are in a transaction finish it, at most for
     /// `grace`, and ends.
     pub async fn stop(mut self, grace: Duration) {
@@ -225,6 +242,7 @@ impl Gateway {
             });
             self.wait_for_clients(Duration::from_secs(1)).await;
         }
+        self.wait_for_servers(LAST_WAIT).await;
         self.end();
         info!("gateway stopped");
     }
@@ -360,6 +378,8 @@ fn new_database(
         disabled: AtomicBool::new(false),
         health: Health::default(),
         generation: AtomicU64::new(0),
+        kills: AtomicU64::new(0),
+        suspects: Suspects::default(),
     }
 }
 

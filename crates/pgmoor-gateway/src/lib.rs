@@ -49,4 +49,5 @@ pub use http::{Admin, AdminError, AdminListener};
 pub use listener::{Address, BindError, Listener, bind, bind_rest};
 pub use login::UserError;
 pub use metrics::metrics_reference;
+pub use pool::Unproven;
 pub use traffic::{Drained, Traffic, TrafficError};

@@ -10,11 +10,16 @@ use std::time::{Duration, Instant};
 use tracing::info;
 
 use crate::clients::{Doing, Order};
-use crate::pool::Database;
+use crate::pool::{Database, Unproven};
 use crate::worker::Shared;
 
 /// How often the end of transactions is looked for.
 const GLANCE: Duration = Duration::from_millis(5);
+
+/// How long ended clients may take to leave.
+const END_LIMIT: Duration = Duration::from_secs(5);
+/// How long after clients were ended others are looked for.
+const END_AGAIN: Duration = Duration::from_millis(100);
 
 /// A traffic verb that cannot be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -40,10 +45,21 @@ pub enum TrafficError {
 }
 
 /// What a drain came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drained {
-    /// Server connections that clients still use.
+    /// Server connections that clients still use, or whose statement has not ended yet.
     pub remaining: usize,
+    /// Server processes whose clients have gone and that did not end in time: they may still be at
+    /// work. They are forgotten with the next resume.
+    pub unproven: Vec<Unproven>,
+}
+
+impl Drained {
+    /// Nothing of this database is at work at its server any more, as far as this gateway is
+    /// concerned.
+    pub fn is_done(&self) -> bool {
+        self.remaining == 0 && self.unproven.is_empty()
+    }
 }
 
 /// Directs the traffic of a gateway.
@@ -89,16 +105,33 @@ impl Traffic {
     ///
     /// There is no such database.
     pub async fn drain(&self, name: &str, limit: Duration) -> Result<Drained, TrafficError> {
-        self.database(name)?;
+        let database = self.database(name)?;
         let deadline = Instant::now() + limit;
         loop {
-            let remaining = self.in_use(name);
+            let remaining = self.open(Some(name));
             if remaining == 0 || Instant::now() >= deadline {
-                info!(database = name, remaining, "drained");
-                return Ok(Drained { remaining });
+                let unproven = database.suspects.all();
+                info!(
+                    database = name,
+                    remaining,
+                    unproven = unproven.len(),
+                    "drained"
+                );
+                return Ok(Drained {
+                    remaining,
+                    unproven,
+                });
             }
             tokio::time::sleep(GLANCE).await;
         }
+    }
+
+    /// Server processes of these databases that were not seen to end.
+    pub(crate) fn unproven(&self, names: &[String]) -> Vec<Unproven> {
+        let databases = names.iter().filter_map(|name| self.database(name).ok());
+        databases
+            .flat_map(|database| database.suspects.all())
+            .collect()
     }
 
     /// Server connections of this database that are open; without a name, of all.
@@ -140,7 +173,9 @@ impl Traffic {
     /// There is no such database.
     pub fn kill(&self, name: &str) -> Result<(), TrafficError> {
         self.pause(name)?;
-        let name = self.database(name)?.name.clone();
+        let database = self.database(name)?;
+        database.kills.fetch_add(1, Ordering::SeqCst);
+        let name = database.name.clone();
         info!(database = %name, "ending all clients");
         self.shared.run_everywhere(move |worker| {
             worker.clients.each(|client| {
@@ -152,11 +187,6 @@ impl Traffic {
         Ok(())
     }
 
-    /// Server connections of this database that clients use or that are being opened or reset.
-    fn in_use(&self, name: &str) -> usize {
-        self.open(Some(name))
-    }
-
     /// Ends the clients of this database that hold a server connection, as after a drain that took
     /// too long. They get SQLSTATE 57P01, at which drivers connect again, and then wait.
     ///
@@ -164,7 +194,9 @@ impl Traffic {
     ///
     /// There is no such database.
     pub fn end_holders(&self, name: &str) -> Result<(), TrafficError> {
-        let name = self.database(name)?.name.clone();
+        let database = self.database(name)?;
+        database.kills.fetch_add(1, Ordering::SeqCst);
+        let name = database.name.clone();
         self.shared.run_everywhere(move |worker| {
             worker.clients.each(|client| {
                 if client.database == name && client.doing.get() == Doing::Active {
@@ -173,6 +205,25 @@ impl Traffic {
             });
         });
         Ok(())
+    }
+
+    /// Ends the clients that hold a server connection, and those that come to hold one that was under
+    /// way to them, until their statements have ended, too.
+    ///
+    /// # Errors
+    ///
+    /// There is no such database.
+    pub(crate) async fn end_and_drain(&self, name: &str) -> Result<Drained, TrafficError> {
+        // The servers' time begins when the clients have been ended.
+        let limit = self.database(name)?.settings.load().cancel_timeout + END_LIMIT;
+        let deadline = Instant::now() + limit;
+        loop {
+            self.end_holders(name)?;
+            let drained = self.drain(name, END_AGAIN).await?;
+            if drained.remaining == 0 || Instant::now() >= deadline {
+                return Ok(drained);
+            }
+        }
     }
 
     /// Has another endpoint serve this database. It has to be paused.
@@ -207,7 +258,9 @@ impl Traffic {
     ///
     /// There is no such database.
     pub fn resume(&self, name: &str) -> Result<(), TrafficError> {
-        self.database(name)?.paused.store(false, Ordering::SeqCst);
+        let database = self.database(name)?;
+        database.suspects.forget();
+        database.paused.store(false, Ordering::SeqCst);
         self.attend(name);
         info!(database = name, "resumed");
         Ok(())

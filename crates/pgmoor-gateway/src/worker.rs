@@ -157,6 +157,13 @@ impl Shared {
         self.pools.all()
     }
 
+    /// Server connections without a client whose process has not ended yet.
+    pub(crate) fn closing(&self) -> u64 {
+        let pools = self.pools();
+        let desks = pools.iter().flat_map(|pool| &pool.desks);
+        desks.map(|desk| desk.counters.closing_servers.get()).sum()
+    }
+
     /// Has a worker do something; `false` when it is gone.
     pub(crate) fn run_on(
         &self,

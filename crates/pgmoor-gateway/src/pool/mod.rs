@@ -19,10 +19,13 @@ mod server;
 mod reset;
 mod welcomes;
 mod shared;
+mod closing;
 mod local;
 mod patience;
 mod waiting;
 
+pub use closing::Unproven;
+pub(crate) use closing::{Rest, Suspects, is_end};
 pub(crate) use error::CheckoutError;
 pub(crate) use health::{Failure, Health};
 pub(crate) use local::Pool;

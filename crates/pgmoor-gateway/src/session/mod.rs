@@ -17,7 +17,7 @@ use pgmoor_wire::{frame, tag};
 use crate::buffers::Buffers;
 use crate::clients::{Client, Doing, Order};
 use crate::clock::Moment;
-use crate::pool::{Condition, Pool, Server, Waiting};
+use crate::pool::{Condition, Pool, Rest, Server, Waiting, is_end};
 use crate::relay::Relay;
 use crate::transfer::{flush, read};
 
@@ -304,20 +304,15 @@ impl Session {
             let state = &server.about.state;
             let is_whole = server.about.inbox.is_empty() && server.about.outbox.is_empty();
             let condition = match &end {
-                End::ServerGone { .. } => Condition::Unusable("server_gone"),
-                End::ServerBroken(_) => Condition::Unusable("out_of_sync"),
-                End::Violation(_) => Condition::Unusable("client_broke_protocol"),
+                End::ServerGone { source, .. } => Condition::Gone {
+                    proven: source.as_ref().is_none_or(is_end),
+                },
+                End::ServerBroken(_) => Condition::Unusable("out_of_sync", Rest::Cancel),
+                End::Violation(_) => Condition::Unusable("client_broke_protocol", Rest::Cancel),
                 _ if is_whole && self.relay.is_resettable(state) => Condition::Used,
-                _ => Condition::Unusable("client_gone"),
+                End::Terminated => Condition::Unusable("client_gone", Rest::Finish),
+                _ => Condition::Unusable("client_gone", Rest::Cancel),
             };
-            if matches!(end, End::ClientGone(_))
-                && condition == Condition::Unusable("client_gone")
-                && self.relay.is_owed_answers()
-                && let Some(held) = self.client.held.borrow().clone()
-            {
-                // Nobody waits for the answer: spare the server the work.
-                held.cancel(None);
-            }
             self.release(condition, Moment::now());
         }
         self.phase = Phase::Idle;
@@ -327,7 +322,8 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.release(Condition::Unusable("client_gone"), Moment::now());
+        // Only when the event loop ends: there is nobody to wait for the server.
+        self.release(Condition::Gone { proven: false }, Moment::now());
         self.pool.counters.clients.change(-1);
     }
 }
