@@ -362,7 +362,7 @@ impl Console {
                     "terminating connection due to gateway.client_idle_timeout",
                 )
             }
-            Failed::Over(Some(Order::Leave | Order::Kill)) => ErrorFields::fatal(
+            Failed::Over(Some(Order::Leave | Order::Kill | Order::QueryTimeout)) => ErrorFields::fatal(
                 sqlstate::ADMIN_SHUTDOWN,
                 "terminating connection due to administrator command",
             ),

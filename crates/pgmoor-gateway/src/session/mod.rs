@@ -152,7 +152,13 @@ impl Session {
     fn ordered(&self) -> Option<End> {
         let order = self.client.order()?;
         let leaves = match (&self.phase, order) {
-            (_, Order::Kill | Order::IdleTimeout | Order::IdleInTransaction) => true,
+            (
+                _,
+                Order::Kill
+                | Order::QueryTimeout
+                | Order::IdleTimeout
+                | Order::IdleInTransaction,
+            ) => true,
             (Phase::Idle, Order::Leave) => self.inbox.is_empty(),
             (Phase::Waiting(_), Order::Leave) => false,
             (Phase::Active(server), Order::Leave) => {
@@ -194,6 +200,12 @@ impl Session {
 
     /// The client said something while it had no server connection.
     fn wants(&mut self, mut input: &[u8]) -> Step {
+        if self.relay.is_skipping() {
+            match self.relay.skip(input, &mut self.outbox) {
+                Ok(taken) => input = &input[taken..],
+                Err(violation) => return Step::Over(End::Violation(violation)),
+            }
+        }
         loop {
             match self.relay.has_message(input) {
                 Ok(true) => {}
@@ -217,6 +229,8 @@ impl Session {
             return self.take_from_client(input);
         }
         self.inbox = input.to_vec();
+        // One that came before is not meant for this.
+        self.client.takes_cancel();
         match Waiting::join(&self.pool) {
             Ok(waiting) => {
                 self.does(Doing::Waiting, waiting.since());
@@ -248,6 +262,13 @@ impl Session {
     }
 
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Step {
+        if self.client.takes_cancel() {
+            return self.cancel_waiting();
+        }
+        // Answers to what came before.
+        if let Err(end) = self.flush_client(cx) {
+            return Step::Over(end);
+        }
         let Phase::Waiting(waiting) = &mut self.phase else {
             return Step::Again;
         };
@@ -275,6 +296,17 @@ impl Session {
                 Step::Again
             }
             Poll::Ready(Err(error)) => Step::Over(End::ClientGone(Some(error))),
+        }
+    }
+
+    /// What the client waits to have done is cancelled: it is answered, and never reaches a server.
+    fn cancel_waiting(&mut self) -> Step {
+        self.phase = Phase::Idle;
+        self.does(Doing::Idle, Moment::now());
+        let ahead = std::mem::take(&mut self.inbox);
+        match self.relay.cancel_ahead(&ahead, &mut self.outbox) {
+            Ok(taken) => self.wants(&ahead[taken..]),
+            Err(violation) => Step::Over(End::Violation(violation)),
         }
     }
 
