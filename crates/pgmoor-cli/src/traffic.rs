@@ -154,6 +154,11 @@ fn own(error: pgmoor_gateway::TrafficError) -> TrafficError {
         Own::NoDatabase { database } => TrafficError::NoDatabase { database },
         Own::NoEndpoint { endpoint } => TrafficError::NoEndpoint { endpoint },
         Own::NotPaused { database } => TrafficError::NotPaused { database },
+        error @ (Own::HandingOver | Own::Predecessor { .. }) => TrafficError::Refused {
+            verb: "change the traffic",
+            reason: error.to_string(),
+            hint: None,
+        },
     }
 }
 

@@ -121,7 +121,9 @@ fn last_word(end: &End) -> Option<ErrorFields<'static>> {
             sqlstate::QUERY_CANCELED,
             "canceling statement due to pool.query_timeout",
         )
-        .detail("the server did not react within pool.cancel_timeout: the statement may still be done")
+        .detail(
+            "the server did not react within pool.cancel_timeout: the statement may still be done",
+        )
         .hint("look at the server, then connect again"),
         End::Ordered(Order::IdleTimeout) => ErrorFields::fatal(
             sqlstate::IDLE_SESSION_TIMEOUT,

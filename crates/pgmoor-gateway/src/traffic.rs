@@ -3,10 +3,12 @@
 //! While a database is paused its clients stay connected and wait in their queues; a transaction
 //! that is open goes on to its end. This is what a live move stands on.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use tracing::info;
 
 use crate::clients::{Doing, Order};
@@ -36,12 +38,46 @@ pub enum TrafficError {
         /// The name that was given.
         endpoint: String,
     },
+    /// Another process takes the place of this one.
+    #[error("another pgmoor takes over from this one")]
+    HandingOver,
+    /// This process took the place of another one, which goes on with the clients that it has.
+    #[error("process {pid}, from which this one took over, still has clients")]
+    Predecessor {
+        /// Its number.
+        pid: u32,
+    },
     /// A switch under traffic.
     #[error("database \"{database}\" is not paused")]
     NotPaused {
         /// Which database.
         database: String,
     },
+}
+
+impl TrafficError {
+    /// What can be done about a takeover that is under way; nothing for other errors.
+    pub(crate) fn takeover_hint(&self) -> Option<&'static str> {
+        match self {
+            Self::HandingOver => Some("ask again in a moment: the other one answers then"),
+            Self::Predecessor { .. } => Some(
+                "it would not follow: wait until it has ended, after gateway.shutdown_timeout at most, or end it with TERM",
+            ),
+            Self::NoDatabase { .. } | Self::NoEndpoint { .. } | Self::NotPaused { .. } => None,
+        }
+    }
+}
+
+/// Where a database is served from, as a successor has to know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The endpoint that the configuration names.
+    pub configured: String,
+    /// The endpoint that serves it; a switch may have led there.
+    pub endpoint: String,
+    /// No client is let in any more.
+    #[serde(default)]
+    pub disabled: bool,
 }
 
 /// What a drain came to.
@@ -81,6 +117,52 @@ impl Traffic {
         })
     }
 
+    /// The right to change the traffic, while held: there is one process that serves clients.
+    fn changing(&self) -> Result<MutexGuard<'_, bool>, TrafficError> {
+        let frozen = self.frozen();
+        if *frozen {
+            return Err(TrafficError::HandingOver);
+        }
+        match self.shared.predecessor() {
+            Some(pid) => Err(TrafficError::Predecessor { pid }),
+            None => Ok(frozen),
+        }
+    }
+
+    fn frozen(&self) -> MutexGuard<'_, bool> {
+        let frozen = self.shared.frozen.lock();
+        frozen.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where each database is served from, which nobody changes from now on.
+    ///
+    /// # Errors
+    ///
+    /// Why this cannot be handed over.
+    pub(crate) fn freeze(&self) -> Result<BTreeMap<String, Standing>, String> {
+        let mut frozen = self.frozen();
+        let state = self.shared.state.load();
+        let mut databases = state.databases.values();
+        if let Some(paused) = databases.find(|database| database.paused.load(Ordering::SeqCst)) {
+            return Err(format!("database \"{}\" is paused", paused.name));
+        }
+        *frozen = true;
+        let standing = |database: &Arc<Database>| Standing {
+            configured: database.configured.load().as_ref().clone(),
+            endpoint: database.endpoint.load().name.clone(),
+            disabled: database.disabled.load(Ordering::SeqCst),
+        };
+        let databases = state.databases.iter();
+        Ok(databases
+            .map(|(name, database)| (name.to_string(), standing(database)))
+            .collect())
+    }
+
+    /// The successor did not come.
+    pub(crate) fn thaw(&self) {
+        *self.frozen() = false;
+    }
+
     fn attend(&self, name: &str) {
         let name = name.to_owned();
         self.shared
@@ -91,9 +173,12 @@ impl Traffic {
     ///
     /// # Errors
     ///
-    /// There is no such database.
+    /// There is no such database, or a takeover is under way.
     pub fn pause(&self, name: &str) -> Result<(), TrafficError> {
-        self.database(name)?.paused.store(true, Ordering::SeqCst);
+        let database = self.database(name)?;
+        let changing = self.changing()?;
+        database.paused.store(true, Ordering::SeqCst);
+        drop(changing);
         self.attend(name);
         info!(database = name, "paused");
         Ok(())
@@ -159,9 +244,11 @@ impl Traffic {
     ///
     /// There is no such database.
     pub fn disable(&self, name: &str, disabled: bool) -> Result<(), TrafficError> {
-        self.database(name)?
-            .disabled
-            .store(disabled, Ordering::SeqCst);
+        let database = self.database(name)?;
+        if *self.frozen() {
+            return Err(TrafficError::HandingOver);
+        }
+        database.disabled.store(disabled, Ordering::SeqCst);
         info!(database = name, disabled, "clients may log in or not");
         Ok(())
     }
@@ -230,7 +317,7 @@ impl Traffic {
     ///
     /// # Errors
     ///
-    /// There is no such database or endpoint, or the database is not paused.
+    /// There is no such database or endpoint, the database is not paused, or a takeover is under way.
     pub fn switch(&self, name: &str, endpoint: &str) -> Result<(), TrafficError> {
         let database = self.database(name)?;
         let state = self.shared.state.load();
@@ -245,8 +332,10 @@ impl Traffic {
                 database: name.to_owned(),
             });
         }
+        let changing = self.changing()?;
         database.endpoint.store(target.clone());
         database.generation.fetch_add(1, Ordering::SeqCst);
+        drop(changing);
         self.attend(name);
         info!(database = name, endpoint, "switched");
         Ok(())

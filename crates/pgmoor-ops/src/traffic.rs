@@ -139,7 +139,13 @@ mod tests {
         }
 
         fn drain<'a>(&'a self, database: &'a str, _limit: Duration) -> Act<'a, Drained> {
-            self.note(format!("drain {database}"), Drained { remaining: 0, unproven: 0 })
+            self.note(
+                format!("drain {database}"),
+                Drained {
+                    remaining: 0,
+                    unproven: 0,
+                },
+            )
         }
 
         fn switch<'a>(&'a self, database: &'a str, endpoint: &'a str) -> Act<'a, ()> {

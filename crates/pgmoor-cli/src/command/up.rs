@@ -175,7 +175,8 @@ async fn serve(
                 // It is in the log; nobody waits for an answer.
                 let _ = reload(global, serving).await;
             }
-            _ = glances.tick(), if file.is_some() => {
+            _ = glances.tick() => {
+                serving.release_unused().await;
                 let now = file.as_deref().and_then(look);
                 // A file that is gone for a moment is being replaced.
                 if now.is_some() && now != seen {

@@ -71,6 +71,10 @@ impl From<TrafficError> for Failed {
             TrafficError::NotPaused { .. } => {
                 (sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE, "PAUSE it first")
             }
+            TrafficError::HandingOver | TrafficError::Predecessor { .. } => (
+                sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                error.takeover_hint().unwrap_or_default(),
+            ),
         };
         Self::Problem(Problem::new(state, error.to_string()).hint(hint))
     }

@@ -80,6 +80,10 @@ impl From<TrafficError> for Problem {
                 (StatusCode::NOT_FOUND, "GET /status lists the endpoints")
             }
             TrafficError::NotPaused { .. } => (StatusCode::CONFLICT, "pause and drain it first"),
+            TrafficError::HandingOver | TrafficError::Predecessor { .. } => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                error.takeover_hint().unwrap_or_default(),
+            ),
         };
         Self::new(status, error.to_string()).hint(hint)
     }

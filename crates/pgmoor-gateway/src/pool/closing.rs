@@ -4,85 +4,58 @@
 //! connection keeps its permit, what runs is cancelled, and the server's end of the connection is
 //! waited for, which comes with the end of its process. What does not end in time is remembered.
 
-use std::io::{self, ErrorKind};
+use std::io;
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
 use pgmoor::stream::Stream;
 use pgmoor_wire::frontend;
 use tokio::time::timeout;
+use tracing::{info, warn};
 
-use super::server::{Card, Server};
+use super::local::Pool;
+use super::server::Server;
 use super::shared::Database;
+use super::suspects::{Rest, is_end};
 use crate::clock::Moment;
 use crate::transfer::{flush, read};
 
 /// A request may come before the statement that it is to end, or between two: it is repeated, and
 /// the time between two grows from the first to the last.
 const REPEAT: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
-/// Of more server processes than this only the number is not lost.
-const MAX_UNPROVEN: usize = 100;
-
-/// What becomes of that which the client has asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rest {
-    /// It is done to its end, as PostgreSQL does for a client that has said goodbye.
-    Finish,
-    /// It is cancelled.
-    Cancel,
-}
-
-/// A server process that may still be at work for a client that has gone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unproven {
-    /// Its number at the server.
-    pub pid: Option<i32>,
-    /// The endpoint.
-    pub endpoint: Arc<str>,
-}
-
-/// The server processes of a database that were not seen to end.
-#[derive(Debug, Default)]
-pub(crate) struct Suspects(Mutex<Vec<Unproven>>);
-
-impl Suspects {
-    pub(super) fn add(&self, card: &Card) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() < MAX_UNPROVEN {
-            all.push(Unproven {
-                pid: card.pid,
-                endpoint: card.endpoint.clone(),
-            });
-        }
+impl Pool {
+    /// Closes a server connection that may be in the middle of something.
+    pub(super) fn discard(
+        self: &Rc<Self>,
+        mut server: Box<Server>,
+        reason: &'static str,
+        rest: Rest,
+    ) {
+        info!(server_id = server.about.card.id, pool = %self.name(), reason, "discarded server connection");
+        self.counters.discards.add(reason);
+        self.counters.closing_servers.change(1);
+        let pool = self.clone();
+        tokio::task::spawn_local(async move {
+            if !see_off(&mut server, rest, &pool.shared.database).await {
+                pool.suspect(&server);
+            }
+            drop(server);
+            pool.counters.closing_servers.change(-1);
+            pool.help();
+        });
     }
 
-    pub(crate) fn all(&self) -> Vec<Unproven> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.clone()
+    pub(super) fn suspect(&self, server: &Server) {
+        let card = &server.about.card;
+        warn!(server_id = card.id, pool = %self.name(), pid = card.pid, endpoint = %card.endpoint, "server process was not seen to end: what it runs may still be done");
+        self.shared.database.suspects.add(card);
     }
-
-    pub(crate) fn forget(&self) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.clear();
-    }
-}
-
-/// Whether a connection that broke like this shows that the server's process has ended: its kernel
-/// says so, as opposed to nobody answering.
-pub(crate) fn is_end(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::UnexpectedEof
-            | ErrorKind::ConnectionReset
-            | ErrorKind::ConnectionAborted
-            | ErrorKind::BrokenPipe
-    )
 }
 
 /// Waits for the end of the server's process; `false` when it was not seen.
-pub(super) async fn see_off(server: &mut Server, rest: Rest, database: &Database) -> bool {
+async fn see_off(server: &mut Server, rest: Rest, database: &Database) -> bool {
     let card = server.about.card.clone();
     let kills = database.kills.load(Ordering::SeqCst);
     let limit = database.settings.load().cancel_timeout;

@@ -12,7 +12,6 @@ use pgmoor::connector::{self, ConnectError};
 use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
-use super::closing::{Rest, see_off};
 use super::error::CheckoutError;
 use super::permit::Permit;
 use super::reset::{Condition, reset};
@@ -312,28 +311,6 @@ impl Pool {
                 self.help();
             }
         }
-    }
-
-    /// Closes a server connection that may be in the middle of something.
-    fn discard(self: &Rc<Self>, mut server: Box<Server>, reason: &'static str, rest: Rest) {
-        info!(server_id = server.about.card.id, pool = %self.name(), reason, "discarded server connection");
-        self.counters.discards.add(reason);
-        self.counters.closing_servers.change(1);
-        let pool = self.clone();
-        tokio::task::spawn_local(async move {
-            if !see_off(&mut server, rest, &pool.shared.database).await {
-                pool.suspect(&server);
-            }
-            drop(server);
-            pool.counters.closing_servers.change(-1);
-            pool.help();
-        });
-    }
-
-    fn suspect(&self, server: &Server) {
-        let card = &server.about.card;
-        warn!(server_id = card.id, pool = %self.name(), pid = card.pid, endpoint = %card.endpoint, "server process was not seen to end: what it runs may still be done");
-        self.shared.database.suspects.add(card);
     }
 
     fn reset(self: &Rc<Self>, mut server: Box<Server>) {

@@ -6,8 +6,8 @@ use pgmoor_wire::backend::TransactionStatus;
 use pgmoor_wire::{frame, frontend, tag};
 use tokio::time::timeout;
 
-use super::closing::Rest;
 use super::server::Server;
+use super::suspects::Rest;
 
 /// In what state a client leaves its server connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,10 +8,10 @@ use arc_swap::ArcSwap;
 use pgmoor::Secret;
 use tokio::sync::mpsc;
 
-use super::closing::Suspects;
 use super::health::Health;
 use super::permit::{Grantor, Permit};
 use super::server::Parted;
+use super::suspects::Suspects;
 use super::welcomes::Welcomes;
 use crate::clock::Moment;
 use crate::counters::PoolCounters;

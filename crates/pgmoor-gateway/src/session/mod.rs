@@ -154,10 +154,7 @@ impl Session {
         let leaves = match (&self.phase, order) {
             (
                 _,
-                Order::Kill
-                | Order::QueryTimeout
-                | Order::IdleTimeout
-                | Order::IdleInTransaction,
+                Order::Kill | Order::QueryTimeout | Order::IdleTimeout | Order::IdleInTransaction,
             ) => true,
             (Phase::Idle, Order::Leave) => self.inbox.is_empty(),
             (Phase::Waiting(_), Order::Leave) => false,

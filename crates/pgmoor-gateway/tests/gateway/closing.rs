@@ -118,19 +118,25 @@ async fn what_was_asked_before_the_goodbye_is_done() {
         let gate = Gate::start(mode, 2).await;
         table(&gate).await;
         let mut client = gate.client().await;
-        let insert = "insert into late select 1 from pg_sleep(0.3)";
+        let double = STUBBORN.replace(
+            "end loop; end $$",
+            "end loop; insert into late values (2); end $$",
+        );
 
         client
-            .send(&[f::query(insert), f::terminate()].concat())
+            .send(&[f::query(&double), f::terminate()].concat())
             .await;
-        gate.wait_for_running(insert).await;
+        gate.wait_for_running(&double).await;
         let traffic = gate.gateway.traffic();
         traffic.pause("app").expect("paused");
+        let early = traffic.drain("app", Duration::from_millis(100)).await;
+        assert_eq!(early.expect("drained").remaining, 1);
+        gate.postgres.psql("insert into late values (1)").await;
         let drained = traffic.drain("app", Duration::from_secs(10)).await;
 
         assert!(drained.expect("drained").is_done());
         let rows = gate.postgres.psql("select count(*) from late").await;
-        assert_eq!(rows, "1", "{mode:?}");
+        assert_eq!(rows, "2", "{mode:?}");
     }
 }
 
