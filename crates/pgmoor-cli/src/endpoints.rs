@@ -3,7 +3,7 @@
 
 mod url_file;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -79,12 +79,12 @@ impl Bundles {
         Ok(opened)
     }
 
-    /// Lets go of the servers that no database is served from any more.
-    pub(crate) async fn release_unused(&mut self, settings: &Settings) {
+    /// Lets go of the servers that no database is served from any more, unless clients still are.
+    pub(crate) async fn release_unused(&mut self, settings: &Settings, in_use: &BTreeSet<String>) {
         let unused: Vec<String> = self
             .0
             .keys()
-            .filter(|name| !is_used(name, settings))
+            .filter(|name| !is_used(name, settings) && !in_use.contains(*name))
             .cloned()
             .collect();
         for name in unused {

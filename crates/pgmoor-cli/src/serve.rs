@@ -89,8 +89,16 @@ impl Serving {
         let copies = (stand != Stand::Beside).then(|| handover::copies(&listeners));
         let mut bundles = Bundles::default();
         let started = match bundles.open(&settings, &surroundings).await {
-            Ok(endpoints) => Gateway::start(configuration(&settings, endpoints), listeners)
-                .map_err(|error| refused("start", &error)),
+            Ok(endpoints) => {
+                let configuration = configuration(&settings, endpoints);
+                let started = match &inheritance {
+                    Some(inheritance) => {
+                        Gateway::succeed(configuration, listeners, &inheritance.databases)
+                    }
+                    None => Gateway::start(configuration, listeners),
+                };
+                started.map_err(|error| refused("start", &error))
+            }
             Err(failure) => Err(failure),
         };
         match started {
@@ -109,7 +117,7 @@ impl Serving {
                     let _ = inheritance.ready(&gateway);
                 }
                 Ok(Self {
-                    waiting: copies.and_then(|copies| offer(&settings, copies)),
+                    waiting: copies.and_then(|copies| offer(&settings, &gateway, copies)),
                     gateway,
                     admin,
                     bundles,
@@ -157,9 +165,11 @@ impl Serving {
         self.admin = None;
         self.gateway.stop_accepting();
         succession.serve_cancels(&self.gateway);
-        self.gateway
-            .wait_for_clients(self.settings.gateway.shutdown_timeout)
-            .await;
+        let limit = self.settings.gateway.shutdown_timeout;
+        tokio::join!(
+            self.gateway.wait_for_clients(limit),
+            self.gateway.wait_for_predecessor(limit),
+        );
     }
 
     /// Nobody can take over any more; while somebody can, the kernel accepts connections for them.
@@ -185,14 +195,20 @@ impl Serving {
         self.gateway
             .reload(configuration(&settings, endpoints))
             .map_err(|error| refused("reload", &error))?;
-        self.bundles.release_unused(&settings).await;
         settings
             .gateway
             .listen
             .clone_from(&self.settings.gateway.listen);
         settings.gateway.admin = self.settings.gateway.admin;
         self.settings = settings;
+        self.release_unused().await;
         Ok(())
+    }
+
+    /// Lets go of bundled servers that nobody is served from any more, and no client is left of.
+    pub(crate) async fn release_unused(&mut self) {
+        let in_use = self.gateway.endpoints_in_use();
+        self.bundles.release_unused(&self.settings, &in_use).await;
     }
 
     /// Lets clients finish, for as long as the configuration says, then stops everything.
@@ -242,7 +258,7 @@ fn inherit(settings: &Settings, stand: Stand) -> Result<Option<Inheritance>, Fai
         Stand::Takeover => Inheritance::claim(state_dir).map_err(|error| {
             Failure::new(Exit::Usage, "cannot take over from the running pgmoor")
                 .because(&error)
-                .hint("stop it with TERM, then start this one")
+                .hint(error.hint())
         }),
     }
 }
@@ -250,9 +266,11 @@ fn inherit(settings: &Settings, stand: Stand) -> Result<Option<Inheritance>, Fai
 /// Lets a later process take over; one that cannot does not keep this one from serving.
 fn offer(
     settings: &Settings,
+    gateway: &Gateway,
     copies: Result<Vec<Listener>, handover::HandoverError>,
 ) -> Option<Waiting> {
-    let offered = copies.and_then(|copies| Waiting::offer(&settings.gateway.state_dir, copies));
+    let offered = copies
+        .and_then(|copies| Waiting::offer(&settings.gateway.state_dir, copies, gateway.traffic()));
     offered
         .inspect_err(|error| {
             warn!(

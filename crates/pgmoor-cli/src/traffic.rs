@@ -116,6 +116,7 @@ impl TrafficControl for AdminClient {
             let remaining = answer["remaining"].as_u64().unwrap_or(u64::MAX);
             Ok(Drained {
                 remaining: usize::try_from(remaining).unwrap_or(usize::MAX),
+                unproven: answer["unproven"].as_array().map_or(0, Vec::len),
             })
         })
     }
@@ -153,6 +154,11 @@ fn own(error: pgmoor_gateway::TrafficError) -> TrafficError {
         Own::NoDatabase { database } => TrafficError::NoDatabase { database },
         Own::NoEndpoint { endpoint } => TrafficError::NoEndpoint { endpoint },
         Own::NotPaused { database } => TrafficError::NotPaused { database },
+        error @ (Own::HandingOver | Own::Predecessor { .. }) => TrafficError::Refused {
+            verb: "change the traffic",
+            reason: error.to_string(),
+            hint: None,
+        },
     }
 }
 
@@ -166,6 +172,7 @@ impl TrafficControl for InProcess {
             let drained = self.0.drain(database, limit).await.map_err(own)?;
             Ok(Drained {
                 remaining: drained.remaining,
+                unproven: drained.unproven.len(),
             })
         })
     }

@@ -224,6 +224,20 @@ fn an_address_that_cannot_be_read_is_refused_without_its_password() {
 }
 
 #[test]
+fn an_address_that_cannot_be_read_is_told_with_everything_else_that_is_wrong() {
+    let yaml = "databases:\n  app: { endpoint: one }\n  two: { url: \"postgres://h/d?prot=1\" }\n\
+                endpoints:\n  one: { url: \"postgres://h/d?sslmode=verify-ful\" }\n\
+                log: { level: verbose }\n";
+
+    let told = refusal(yaml);
+
+    for place in ["pgmoor.yaml:3:15", "pgmoor.yaml:5:15", "pgmoor.yaml:6:15"] {
+        assert!(told.contains(&format!("error: {place}: ")), "{told}");
+    }
+    assert_eq!(told.matches("error: ").count(), 3, "{told}");
+}
+
+#[test]
 fn a_database_cannot_take_the_name_of_the_admin_database() {
     insta::assert_snapshot!(refusal("databases: { pgmoor: { endpoint: bundled } }\n"), @r#"
     error: pgmoor.yaml:1:14: a database cannot be named "pgmoor"

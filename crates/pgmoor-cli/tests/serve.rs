@@ -340,6 +340,25 @@ fn every_database_served_from_a_bundled_endpoint_is_made_also_by_a_reload() {
 }
 
 #[test]
+fn a_command_is_run_beside_an_up_of_the_same_configuration() {
+    let place = Place::new();
+    place.write_file(&format!(
+        "gateway: {{ listen: [\"127.0.0.1:{}\"], unix_sockets: [.] }}\n",
+        place.port
+    ));
+    let up = place.up();
+
+    let run = place
+        .pgmoor(&["run", "--", "sh", "-c", "psql -Atc 'select 42'"])
+        .output()
+        .expect("runs");
+
+    assert_eq!(text(&run.stdout), "42\n", "{}", text(&run.stderr));
+    assert_eq!(run.status.code(), Some(0));
+    assert_eq!(up.stop(), Some(0));
+}
+
+#[test]
 fn an_address_that_is_taken_is_refused_before_a_server_is_made() {
     let place = Place::new();
     let taken = std::net::TcpListener::bind(("127.0.0.1", place.port)).expect("a port");

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use pgmoor::stream::Peer;
 use pgmoor_wire::sqlstate;
 use pgmoor_wire::startup::StartupMessage;
 
@@ -11,6 +12,10 @@ use crate::console::CONSOLE;
 use crate::login::{Identity, Refusal, ServerLookup, Talk, prove};
 use crate::pool::{Login, Pool, PoolKey};
 use crate::worker::{Place, Worker};
+
+/// Places for administrators, beyond those that all clients share: a gateway that is full is when
+/// they are needed.
+const CONSOLE_RESERVE: usize = 8;
 
 /// Who was let in, to what.
 pub(crate) enum Admitted {
@@ -37,7 +42,11 @@ pub(crate) async fn log_in(
         )
     })?;
     let name = message.database().unwrap_or(user);
-    if place.is_over(state.settings.max_client_connections.get() as usize) {
+    let mut limit = state.settings.max_client_connections.get() as usize;
+    if name == CONSOLE {
+        limit += CONSOLE_RESERVE;
+    }
+    if !is_operator(talk, name, user) && place.is_over(limit) {
         return Err(Refusal::new(
             sqlstate::TOO_MANY_CONNECTIONS,
             "too many client connections",
@@ -111,6 +120,14 @@ fn unknown_database(
     .hint(format!("pgmoor serves: {}", known.join(", ")))
 }
 
+/// Whether this is whoever runs pgmoor, on the same machine, at the admin database.
+fn is_operator(talk: &Talk, database: &str, user: &str) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    database == CONSOLE
+        && user == CONSOLE
+        && matches!(*talk.stream.peer(), Peer::Unix { uid, .. } if uid == 0 || uid == own)
+}
+
 /// Users of the console are those that the configuration names, and whoever runs pgmoor.
 async fn log_in_to_console(
     worker: &Rc<Worker>,
@@ -118,10 +135,7 @@ async fn log_in_to_console(
     user: &str,
 ) -> Result<Admitted, Refusal> {
     let state = worker.gateway.state.load_full();
-    if let pgmoor::stream::Peer::Unix { uid, .. } = talk.stream.peer()
-        && (*uid == 0 || *uid == rustix::process::geteuid().as_raw())
-        && user == CONSOLE
-    {
+    if is_operator(talk, CONSOLE, user) {
         return Ok(Admitted::Console { admin: true });
     }
     prove(talk, &state.users, user, &mut None::<ServerLookup<'_>>).await?;

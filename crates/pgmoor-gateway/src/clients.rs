@@ -30,6 +30,8 @@ pub(crate) enum Order {
     Leave,
     /// End now: by an administrator.
     Kill,
+    /// End now: what it runs takes too long, and the server does not cancel it.
+    QueryTimeout,
     /// End now: silent for too long.
     IdleTimeout,
     /// End now: silent for too long in a transaction.
@@ -139,9 +141,9 @@ impl Client {
         }
     }
 
-    /// What it runs needs no server connection: a command of the admin database.
+    /// What it runs needs no server connection, as a command of the admin database, or has none yet.
     fn note_cancel(&self) {
-        if self.running.get().is_some() {
+        if self.running.get().is_some() || self.doing.get() == Doing::Waiting {
             self.cancelled.set(true);
             if let Some(waker) = &*self.waker.borrow() {
                 waker.wake_by_ref();

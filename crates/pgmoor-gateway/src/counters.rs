@@ -271,6 +271,8 @@ pub(crate) struct PoolCounters {
     pub(crate) opening_servers: Gauge,
     /// Server connections that are being reset.
     pub(crate) resetting_servers: Gauge,
+    /// Server connections without a client whose process has not ended yet.
+    pub(crate) closing_servers: Gauge,
     /// When the client that waits longest began to, in microseconds of [`crate::clock::Moment`]; 0 for none.
     pub(crate) oldest_wait: Gauge,
     pub(crate) transactions: Counter,
@@ -313,6 +315,7 @@ impl Default for PoolCounters {
             idle_servers: Gauge::default(),
             opening_servers: Gauge::default(),
             resetting_servers: Gauge::default(),
+            closing_servers: Gauge::default(),
             oldest_wait: Gauge::default(),
             transactions: Counter::default(),
             queries: Counter::default(),

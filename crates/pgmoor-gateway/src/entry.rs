@@ -226,6 +226,7 @@ async fn replicate(
 ) -> Result<Prepared, Refusal> {
     let database = &pool.shared.database;
     let settings = database.settings.load_full();
+    let generation = pool.shared.generation();
     let endpoint = database.endpoint.load_full();
     let permit = pool.shared.permit().ok_or_else(|| {
         Refusal::new(
@@ -234,6 +235,10 @@ async fn replicate(
         )
         .hint("raise pool.size: a replication connection is one of the pool's")
     })?;
+    // A drain that began before this permit was taken may have ended without it.
+    if pool.shared.is_paused() {
+        return Err(paused(&pool.shared.key.database));
+    }
     let extra: Vec<(String, String)> = message
         .parameters
         .iter()
@@ -255,7 +260,6 @@ async fn replicate(
         },
     };
     let dbname = database.dbname.load_full();
-    let generation = pool.shared.generation();
     let connection = endpoint
         .connector
         .connect(
@@ -269,6 +273,10 @@ async fn replicate(
             Refusal::new(error.sqlstate(), crate::report::chain(&error))
                 .hint(error.hint().unwrap_or_default())
         })?;
+    // Paused meanwhile, and perhaps switched and resumed, too.
+    if pool.shared.is_paused() || pool.shared.generation() != generation {
+        return Err(paused(&pool.shared.key.database));
+    }
     let reported = connection.parameters.clone();
     let mut server = Server::new(
         connection,
@@ -292,4 +300,13 @@ async fn replicate(
             .collect(),
         server: Some(Box::new(server)),
     })
+}
+
+/// A replication connection cannot wait: it would go on at another server from where it was.
+fn paused(database: &str) -> Refusal {
+    Refusal::new(
+        sqlstate::CANNOT_CONNECT_NOW,
+        format!("database \"{database}\" is paused, and lets no replication connection in"),
+    )
+    .hint("connect again after \"RESUME\"; other connections wait for it")
 }

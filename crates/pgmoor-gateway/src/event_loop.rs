@@ -11,7 +11,7 @@ use tokio::task::{LocalSet, spawn_local};
 use tracing::{info, warn};
 
 use crate::accepting::{accept, serve};
-use crate::clients::Order;
+use crate::clients::{Doing, Order};
 use crate::clock::Moment;
 use crate::listener::Listener;
 use crate::pool::Signal;
@@ -154,9 +154,14 @@ fn enforce_limits(worker: &Worker, now: Moment) {
         let pool = pools.get(&client.database);
         match client.running.get() {
             Some(began) => {
-                let limit = pool.and_then(|pool| pool.query_timeout.get());
-                if limit.is_some_and(|limit| now.since(began) > limit) {
-                    client.cancel_running();
+                let limits = pool.and_then(|pool| Some((pool, pool.query_timeout.get()?)));
+                if let Some((pool, limit)) = limits {
+                    let over = now.since(began).saturating_sub(limit);
+                    if over > pool.cancel_timeout {
+                        client.give_order(Order::QueryTimeout);
+                    } else if over > Duration::ZERO {
+                        client.cancel_running();
+                    }
                 }
             }
             None if client.in_transaction.get() => {
@@ -165,6 +170,8 @@ fn enforce_limits(worker: &Worker, now: Moment) {
                     client.give_order(Order::IdleInTransaction);
                 }
             }
+            // It has asked for something; how long that may take, the pool says.
+            None if client.doing.get() == Doing::Waiting => {}
             None => {
                 if client_idle.is_some_and(|limit| silent > limit) {
                     client.give_order(Order::IdleTimeout);

@@ -48,6 +48,7 @@ pub(crate) fn stage_of_end(end: &End) -> Option<(Stage, String)> {
         End::Checkout(error) => (Stage::Checkout, error.sqlstate()),
         End::ServerGone { .. } => (Stage::Server, sqlstate::CONNECTION_FAILURE),
         End::ServerBroken(_) => (Stage::Server, sqlstate::PROTOCOL_VIOLATION),
+        End::Ordered(Order::QueryTimeout) => (Stage::Server, sqlstate::QUERY_CANCELED),
         End::Ordered(Order::IdleTimeout) => (Stage::Client, sqlstate::IDLE_SESSION_TIMEOUT),
         End::Ordered(Order::IdleInTransaction) => {
             (Stage::Client, sqlstate::IDLE_IN_TRANSACTION_SESSION_TIMEOUT)
@@ -116,6 +117,14 @@ fn last_word(end: &End) -> Option<ErrorFields<'static>> {
             sqlstate::ADMIN_SHUTDOWN,
             "terminating connection due to administrator command",
         ),
+        End::Ordered(Order::QueryTimeout) => ErrorFields::fatal(
+            sqlstate::QUERY_CANCELED,
+            "canceling statement due to pool.query_timeout",
+        )
+        .detail(
+            "the server did not react within pool.cancel_timeout: the statement may still be done",
+        )
+        .hint("look at the server, then connect again"),
         End::Ordered(Order::IdleTimeout) => ErrorFields::fatal(
             sqlstate::IDLE_SESSION_TIMEOUT,
             "terminating connection due to gateway.client_idle_timeout",

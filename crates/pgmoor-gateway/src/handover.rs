@@ -3,7 +3,8 @@
 //! ```text
 //!   successor                       predecessor
 //!   ── "listeners" ───────────────▶
-//!   ◀── the listening sockets ─────   both accept from here on
+//!   ◀── the listening sockets ─────   both accept from here on; what is paused or was switched
+//!       and the traffic's state       is not changed any more
 //!   ── "ready" ───────────────────▶   accepts no more; its clients finish
 //!   ── "cancel ID KEY" ───────────▶   for clients that are still there
 //!   ◀── end of the line ───────────   the last client has left
@@ -12,12 +13,14 @@
 //! The sockets themselves change hands, so a connection that waits in the kernel is lost to
 //! neither. If the successor fails before it is ready, the predecessor goes on as if nothing had
 //! happened.
+//!
+//! The successor serves each database from where the predecessor does. A paused one is not handed
+//! over: its clients would wait where nobody can resume them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -25,27 +28,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
-};
-use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use crate::gateway::Gateway;
+use crate::letter::{Letter, MAX_SOCKETS, read_address, read_line, receive, refuse, send_sockets};
 use crate::listener::{Address, Listener};
 use crate::predecessor::{Predecessor, read_cancel};
+use crate::traffic::{Standing, Traffic};
 
 /// How long the other process may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The kernel passes no more descriptors in one message.
-const MAX_SOCKETS: usize = 253;
-/// Addresses of that many sockets, with room to spare, in bytes.
-const MAX_LETTER: usize = 64 << 10;
-/// A cancel key has at most 256 bytes, twice that in hexadecimal.
-const MAX_LINE: usize = 1024;
-
 /// The name of the socket in the state directory.
 pub const SOCKET: &str = "handover.sock";
 
@@ -64,6 +57,12 @@ pub enum HandoverError {
     /// The other process does not do its part.
     #[error("the running pgmoor does not hand over its sockets")]
     Peer(#[source] io::Error),
+    /// The other process has a reason.
+    #[error("the running pgmoor cannot be followed now: {reason}")]
+    Refused {
+        /// What it says.
+        reason: String,
+    },
     /// More than the kernel passes on.
     #[error("{count} listening sockets are more than can be handed over")]
     TooMany {
@@ -72,25 +71,15 @@ pub enum HandoverError {
     },
 }
 
-/// What is written beside the sockets: an address for each one, in their order.
-#[derive(Debug, Serialize, Deserialize)]
-struct Letter {
-    pid: u32,
-    addresses: Vec<String>,
-}
-
-fn write_address(address: &Address) -> String {
-    match address {
-        Address::Tcp(address) => format!("tcp:{address}"),
-        Address::Unix(path) => format!("unix:{}", path.display()),
-    }
-}
-
-fn read_address(text: &str) -> Option<Address> {
-    match text.split_once(':')? {
-        ("tcp", address) => address.parse().ok().map(Address::Tcp),
-        ("unix", path) => Some(Address::Unix(path.into())),
-        _ => None,
+impl HandoverError {
+    /// What can be done about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Refused { .. } => "pgmoor resume lets its clients go on; then take over",
+            Self::Socket { .. } | Self::Peer(_) | Self::TooMany { .. } => {
+                "stop it with TERM, then start this one"
+            }
+        }
     }
 }
 
@@ -112,7 +101,11 @@ impl Waiting {
     /// # Errors
     ///
     /// [`HandoverError::Socket`].
-    pub fn offer(state_dir: &Path, listeners: Vec<Listener>) -> Result<Self, HandoverError> {
+    pub fn offer(
+        state_dir: &Path,
+        listeners: Vec<Listener>,
+        traffic: Traffic,
+    ) -> Result<Self, HandoverError> {
         let path = state_dir.join(SOCKET);
         let fail = |source| HandoverError::Socket {
             path: path.clone(),
@@ -129,7 +122,7 @@ impl Waiting {
         let shared = offered.clone();
         thread::Builder::new()
             .name("handover".into())
-            .spawn(move || wait_for_successor(&socket, &shared, sender))
+            .spawn(move || wait_for_successor(&socket, &shared, &traffic, sender))
             .map_err(fail)?;
         Ok(Self {
             path,
@@ -164,6 +157,7 @@ impl Waiting {
 fn wait_for_successor(
     socket: &UnixListener,
     offered: &Offered,
+    traffic: &Traffic,
     ready: oneshot::Sender<UnixStream>,
 ) {
     loop {
@@ -174,7 +168,7 @@ fn wait_for_successor(
                 return;
             }
         };
-        match hand_over(&line, offered) {
+        match hand_over(&line, offered, traffic) {
             Ok(true) => {
                 let _ = ready.send(line);
                 return;
@@ -186,7 +180,7 @@ fn wait_for_successor(
 }
 
 /// Whether a successor took over.
-fn hand_over(line: &UnixStream, offered: &Offered) -> io::Result<bool> {
+fn hand_over(line: &UnixStream, offered: &Offered, traffic: &Traffic) -> io::Result<bool> {
     line.set_read_timeout(Some(PATIENCE))?;
     line.set_write_timeout(Some(PATIENCE))?;
     let peer = rustix::net::sockopt::socket_peercred(line).ok();
@@ -200,8 +194,30 @@ fn hand_over(line: &UnixStream, offered: &Offered) -> io::Result<bool> {
         "" => return Ok(false),
         _ => return Err(io::ErrorKind::InvalidData.into()),
     }
+    match traffic.freeze() {
+        Ok(databases) => {
+            let outcome = pass_on(line, offered, databases);
+            if !matches!(outcome, Ok(true)) {
+                traffic.thaw();
+            }
+            outcome
+        }
+        Err(reason) => {
+            warn!(reason, "a successor cannot take over now");
+            refuse(line, reason)?;
+            Ok(false)
+        }
+    }
+}
+
+/// Gives the sockets away; nobody changes the traffic meanwhile.
+fn pass_on(
+    line: &UnixStream,
+    offered: &Offered,
+    databases: BTreeMap<String, Standing>,
+) -> io::Result<bool> {
     match &*offered.lock().unwrap_or_else(PoisonError::into_inner) {
-        Some(listeners) => send_sockets(line, listeners)?,
+        Some(listeners) => send_sockets(line, listeners, databases)?,
         // This process ends already, and the sockets with it.
         None => return Err(io::ErrorKind::NotConnected.into()),
     }
@@ -216,43 +232,6 @@ fn hand_over(line: &UnixStream, offered: &Offered) -> io::Result<bool> {
     } else {
         Err(io::ErrorKind::UnexpectedEof.into())
     }
-}
-
-fn send_sockets(line: &UnixStream, listeners: &[Listener]) -> io::Result<()> {
-    let letter = Letter {
-        pid: std::process::id(),
-        addresses: listeners
-            .iter()
-            .map(|listener| write_address(&listener.address))
-            .collect(),
-    };
-    let text = serde_json::to_vec(&letter)?;
-    let sockets: Vec<BorrowedFd<'_>> = listeners.iter().map(AsFd::as_fd).collect();
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_SOCKETS))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    control.push(SendAncillaryMessage::ScmRights(&sockets));
-    let sent = sendmsg(
-        line,
-        &[IoSlice::new(&text)],
-        &mut control,
-        SendFlags::empty(),
-    )?;
-    let mut stream = line;
-    stream.write_all(&text[sent..])?;
-    stream.write_all(b"\n")
-}
-
-/// One line, byte by byte: what follows it is somebody else's.
-fn read_line(mut line: &UnixStream) -> io::Result<String> {
-    let mut text = Vec::new();
-    let mut byte = [0];
-    while line.read(&mut byte)? == 1 && byte[0] != b'\n' {
-        text.push(byte[0]);
-        if text.len() > MAX_LINE {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-    }
-    String::from_utf8(text).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
 /// A successor serves clients; this process has only its own left.
@@ -285,6 +264,8 @@ impl Succession {
 pub struct Inheritance {
     /// The process that they come from.
     pub pid: u32,
+    /// Where it serves its databases from.
+    pub databases: BTreeMap<String, Standing>,
     listeners: Vec<Listener>,
     line: UnixStream,
 }
@@ -314,7 +295,18 @@ impl Inheritance {
             }
             Err(source) => return Err(HandoverError::Socket { path, source }),
         };
-        receive(line).map(Some).map_err(HandoverError::Peer)
+        let ask = || {
+            line.set_read_timeout(Some(PATIENCE))?;
+            line.set_write_timeout(Some(PATIENCE))?;
+            receive(&line)
+        };
+        let (letter, sockets) = ask().map_err(HandoverError::Peer)?;
+        if let Some(reason) = letter.refused {
+            return Err(HandoverError::Refused { reason });
+        }
+        adopt(letter, sockets, line)
+            .map(Some)
+            .map_err(HandoverError::Peer)
     }
 
     /// The sockets for so many workers. All of them have to be served: the kernel goes on spreading
@@ -341,40 +333,13 @@ impl Inheritance {
         self.line.set_write_timeout(Some(PATIENCE))?;
         gateway
             .shared()
-            .set_predecessor(Predecessor::new(self.line));
+            .set_predecessor(Predecessor::new(self.pid, self.line));
         info!(pid = self.pid, "took over from the running pgmoor");
         Ok(())
     }
 }
 
-fn receive(line: UnixStream) -> io::Result<Inheritance> {
-    line.set_read_timeout(Some(PATIENCE))?;
-    line.set_write_timeout(Some(PATIENCE))?;
-    (&line).write_all(b"listeners\n")?;
-    let mut text = vec![0; MAX_LETTER];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_SOCKETS))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let received = recvmsg(
-        &line,
-        &mut [IoSliceMut::new(&mut text)],
-        &mut control,
-        RecvFlags::CMSG_CLOEXEC,
-    )?;
-    let sockets: Vec<OwnedFd> = control
-        .drain()
-        .filter_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(sockets) => Some(sockets),
-            _ => None,
-        })
-        .flatten()
-        .collect();
-    text.truncate(received.bytes);
-    if text.last() == Some(&b'\n') {
-        text.pop();
-    } else if received.bytes > 0 {
-        text.extend_from_slice(read_line(&line)?.as_bytes());
-    }
-    let letter: Letter = serde_json::from_slice(&text)?;
+fn adopt(letter: Letter, sockets: Vec<OwnedFd>, line: UnixStream) -> io::Result<Inheritance> {
     if letter.addresses.len() != sockets.len() {
         return Err(io::ErrorKind::InvalidData.into());
     }
@@ -389,6 +354,7 @@ fn receive(line: UnixStream) -> io::Result<Inheritance> {
         .ok_or(io::ErrorKind::InvalidData)?;
     Ok(Inheritance {
         pid: letter.pid,
+        databases: letter.databases,
         listeners,
         line,
     })
@@ -419,19 +385,21 @@ pub fn copies(listeners: &[Vec<Listener>]) -> Result<Vec<Listener>, HandoverErro
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-
     use super::*;
+    use crate::configuration::Configuration;
+    use crate::settings::GatewaySettings;
 
-    #[test]
-    fn addresses_survive_the_letter() {
-        for address in [
-            Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 5))),
-            Address::Tcp("[::1]:5".parse().expect("an address")),
-            Address::Unix("/run/x:y/.s.PGSQL.1".into()),
-        ] {
-            assert_eq!(read_address(&write_address(&address)), Some(address));
-        }
+    /// One without workers, which serves nobody.
+    fn gateway(directory: &Path) -> Gateway {
+        let configuration = Configuration {
+            gateway: GatewaySettings {
+                state_dir: directory.join("state"),
+                ..GatewaySettings::default()
+            },
+            databases: BTreeMap::default(),
+            endpoints: BTreeMap::default(),
+        };
+        Gateway::start(configuration, Vec::new()).expect("a gateway")
     }
 
     #[tokio::test]
@@ -445,7 +413,8 @@ mod tests {
             .as_socket()
             .expect("TCP");
         let listener = Listener::adopt(Address::Tcp(address), socket.into());
-        let mut waiting = Waiting::offer(directory.path(), vec![listener]).expect("offer");
+        let traffic = gateway(directory.path()).traffic();
+        let mut waiting = Waiting::offer(directory.path(), vec![listener], traffic).expect("offer");
 
         let inheritance = Inheritance::claim(directory.path())
             .expect("claim")
@@ -465,7 +434,8 @@ mod tests {
     #[tokio::test]
     async fn a_successor_that_fails_leaves_the_predecessor_as_it_was() {
         let directory = tempfile::tempdir().expect("a directory");
-        let mut waiting = Waiting::offer(directory.path(), Vec::new()).expect("offer");
+        let traffic = gateway(directory.path()).traffic();
+        let mut waiting = Waiting::offer(directory.path(), Vec::new(), traffic).expect("offer");
 
         drop(Inheritance::claim(directory.path()).expect("claim"));
         let second = Inheritance::claim(directory.path())

@@ -11,11 +11,11 @@ mod parameters;
 mod statements;
 mod relay;
 mod endpoint;
+mod transfer;
 mod pool;
 mod totals;
 mod buffers;
 mod clients;
-mod transfer;
 mod session;
 pub mod state_dir;
 mod login;
@@ -32,8 +32,10 @@ mod farewell;
 mod admission;
 mod entry;
 mod accepting;
+mod configuration;
 mod event_loop;
 mod gateway;
+mod letter;
 pub mod handover;
 mod metrics;
 mod http;
@@ -41,13 +43,15 @@ mod http;
 #[doc(hidden)]
 pub mod fuzzing;
 
-pub use endpoint::Endpoint;
-pub use gateway::{
-    Configuration, DEFAULT_USER, Gateway, Reloader, StartError, endpoint_name, has_generated_user,
+pub use configuration::{
+    Configuration, DEFAULT_USER, StartError, endpoint_name, has_generated_user,
 };
+pub use endpoint::Endpoint;
+pub use gateway::{Gateway, Reloader};
 pub use hooks::{Hooks, ReloadHook, Shutdown, ShutdownHook};
 pub use http::{Admin, AdminError, AdminListener};
 pub use listener::{Address, BindError, Listener, bind, bind_rest};
 pub use login::UserError;
 pub use metrics::metrics_reference;
-pub use traffic::{Drained, Traffic, TrafficError};
+pub use pool::Unproven;
+pub use traffic::{Drained, Standing, Traffic, TrafficError};

@@ -4,14 +4,35 @@ use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, PoisonError};
 
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
+
 /// The way to the process before this one.
 #[derive(Debug)]
-pub(crate) struct Predecessor(Mutex<UnixStream>);
+pub(crate) struct Predecessor {
+    pub(crate) pid: u32,
+    line: Mutex<UnixStream>,
+}
 
 impl Predecessor {
     /// At the other end of `line`, which must have a write timeout.
-    pub(crate) fn new(line: UnixStream) -> Self {
-        Self(Mutex::new(line))
+    pub(crate) fn new(pid: u32, line: UnixStream) -> Self {
+        Self {
+            pid,
+            line: Mutex::new(line),
+        }
+    }
+
+    /// Whether it has clients still; it closes the line when it ends.
+    pub(crate) fn is_there(&self) -> bool {
+        let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut byte = [0_u8; 1];
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        match recv(&*line, &mut byte, flags) {
+            Ok((_, 0)) => false,
+            Ok(_) | Err(Errno::AGAIN | Errno::INTR) => true,
+            Err(_) => false,
+        }
     }
 
     /// Passes a cancel request on.
@@ -20,7 +41,7 @@ impl Predecessor {
     ///
     /// The process is gone, and with it the client.
     pub(crate) fn cancel(&self, id: i32, key: &[u8]) -> io::Result<()> {
-        let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         line.write_all(write_cancel(id, key).as_bytes())
     }
 }

@@ -3,18 +3,25 @@
 //! While a database is paused its clients stay connected and wait in their queues; a transaction
 //! that is open goes on to its end. This is what a live move stands on.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use tracing::info;
 
 use crate::clients::{Doing, Order};
-use crate::pool::Database;
+use crate::pool::{Database, Unproven};
 use crate::worker::Shared;
 
 /// How often the end of transactions is looked for.
 const GLANCE: Duration = Duration::from_millis(5);
+
+/// How long ended clients may take to leave.
+const END_LIMIT: Duration = Duration::from_secs(5);
+/// How long after clients were ended others are looked for.
+const END_AGAIN: Duration = Duration::from_millis(100);
 
 /// A traffic verb that cannot be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +38,15 @@ pub enum TrafficError {
         /// The name that was given.
         endpoint: String,
     },
+    /// Another process takes the place of this one.
+    #[error("another pgmoor takes over from this one")]
+    HandingOver,
+    /// This process took the place of another one, which goes on with the clients that it has.
+    #[error("process {pid}, from which this one took over, still has clients")]
+    Predecessor {
+        /// Its number.
+        pid: u32,
+    },
     /// A switch under traffic.
     #[error("database \"{database}\" is not paused")]
     NotPaused {
@@ -39,11 +55,47 @@ pub enum TrafficError {
     },
 }
 
+impl TrafficError {
+    /// What can be done about a takeover that is under way; nothing for other errors.
+    pub(crate) fn takeover_hint(&self) -> Option<&'static str> {
+        match self {
+            Self::HandingOver => Some("ask again in a moment: the other one answers then"),
+            Self::Predecessor { .. } => Some(
+                "it would not follow: wait until it has ended, after gateway.shutdown_timeout at most, or end it with TERM",
+            ),
+            Self::NoDatabase { .. } | Self::NoEndpoint { .. } | Self::NotPaused { .. } => None,
+        }
+    }
+}
+
+/// Where a database is served from, as a successor has to know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The endpoint that the configuration names.
+    pub configured: String,
+    /// The endpoint that serves it; a switch may have led there.
+    pub endpoint: String,
+    /// No client is let in any more.
+    #[serde(default)]
+    pub disabled: bool,
+}
+
 /// What a drain came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drained {
-    /// Server connections that clients still use.
+    /// Server connections that clients still use, or whose statement has not ended yet.
     pub remaining: usize,
+    /// Server processes whose clients have gone and that did not end in time: they may still be at
+    /// work. They are forgotten with the next resume.
+    pub unproven: Vec<Unproven>,
+}
+
+impl Drained {
+    /// Nothing of this database is at work at its server any more, as far as this gateway is
+    /// concerned.
+    pub fn is_done(&self) -> bool {
+        self.remaining == 0 && self.unproven.is_empty()
+    }
 }
 
 /// Directs the traffic of a gateway.
@@ -65,6 +117,52 @@ impl Traffic {
         })
     }
 
+    /// The right to change the traffic, while held: there is one process that serves clients.
+    fn changing(&self) -> Result<MutexGuard<'_, bool>, TrafficError> {
+        let frozen = self.frozen();
+        if *frozen {
+            return Err(TrafficError::HandingOver);
+        }
+        match self.shared.predecessor() {
+            Some(pid) => Err(TrafficError::Predecessor { pid }),
+            None => Ok(frozen),
+        }
+    }
+
+    fn frozen(&self) -> MutexGuard<'_, bool> {
+        let frozen = self.shared.frozen.lock();
+        frozen.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where each database is served from, which nobody changes from now on.
+    ///
+    /// # Errors
+    ///
+    /// Why this cannot be handed over.
+    pub(crate) fn freeze(&self) -> Result<BTreeMap<String, Standing>, String> {
+        let mut frozen = self.frozen();
+        let state = self.shared.state.load();
+        let mut databases = state.databases.values();
+        if let Some(paused) = databases.find(|database| database.paused.load(Ordering::SeqCst)) {
+            return Err(format!("database \"{}\" is paused", paused.name));
+        }
+        *frozen = true;
+        let standing = |database: &Arc<Database>| Standing {
+            configured: database.configured.load().as_ref().clone(),
+            endpoint: database.endpoint.load().name.clone(),
+            disabled: database.disabled.load(Ordering::SeqCst),
+        };
+        let databases = state.databases.iter();
+        Ok(databases
+            .map(|(name, database)| (name.to_string(), standing(database)))
+            .collect())
+    }
+
+    /// The successor did not come.
+    pub(crate) fn thaw(&self) {
+        *self.frozen() = false;
+    }
+
     fn attend(&self, name: &str) {
         let name = name.to_owned();
         self.shared
@@ -75,9 +173,12 @@ impl Traffic {
     ///
     /// # Errors
     ///
-    /// There is no such database.
+    /// There is no such database, or a takeover is under way.
     pub fn pause(&self, name: &str) -> Result<(), TrafficError> {
-        self.database(name)?.paused.store(true, Ordering::SeqCst);
+        let database = self.database(name)?;
+        let changing = self.changing()?;
+        database.paused.store(true, Ordering::SeqCst);
+        drop(changing);
         self.attend(name);
         info!(database = name, "paused");
         Ok(())
@@ -89,16 +190,33 @@ impl Traffic {
     ///
     /// There is no such database.
     pub async fn drain(&self, name: &str, limit: Duration) -> Result<Drained, TrafficError> {
-        self.database(name)?;
+        let database = self.database(name)?;
         let deadline = Instant::now() + limit;
         loop {
-            let remaining = self.in_use(name);
+            let remaining = self.open(Some(name));
             if remaining == 0 || Instant::now() >= deadline {
-                info!(database = name, remaining, "drained");
-                return Ok(Drained { remaining });
+                let unproven = database.suspects.all();
+                info!(
+                    database = name,
+                    remaining,
+                    unproven = unproven.len(),
+                    "drained"
+                );
+                return Ok(Drained {
+                    remaining,
+                    unproven,
+                });
             }
             tokio::time::sleep(GLANCE).await;
         }
+    }
+
+    /// Server processes of these databases that were not seen to end.
+    pub(crate) fn unproven(&self, names: &[String]) -> Vec<Unproven> {
+        let databases = names.iter().filter_map(|name| self.database(name).ok());
+        databases
+            .flat_map(|database| database.suspects.all())
+            .collect()
     }
 
     /// Server connections of this database that are open; without a name, of all.
@@ -126,9 +244,11 @@ impl Traffic {
     ///
     /// There is no such database.
     pub fn disable(&self, name: &str, disabled: bool) -> Result<(), TrafficError> {
-        self.database(name)?
-            .disabled
-            .store(disabled, Ordering::SeqCst);
+        let database = self.database(name)?;
+        if *self.frozen() {
+            return Err(TrafficError::HandingOver);
+        }
+        database.disabled.store(disabled, Ordering::SeqCst);
         info!(database = name, disabled, "clients may log in or not");
         Ok(())
     }
@@ -140,7 +260,9 @@ impl Traffic {
     /// There is no such database.
     pub fn kill(&self, name: &str) -> Result<(), TrafficError> {
         self.pause(name)?;
-        let name = self.database(name)?.name.clone();
+        let database = self.database(name)?;
+        database.kills.fetch_add(1, Ordering::SeqCst);
+        let name = database.name.clone();
         info!(database = %name, "ending all clients");
         self.shared.run_everywhere(move |worker| {
             worker.clients.each(|client| {
@@ -152,11 +274,6 @@ impl Traffic {
         Ok(())
     }
 
-    /// Server connections of this database that clients use or that are being opened or reset.
-    fn in_use(&self, name: &str) -> usize {
-        self.open(Some(name))
-    }
-
     /// Ends the clients of this database that hold a server connection, as after a drain that took
     /// too long. They get SQLSTATE 57P01, at which drivers connect again, and then wait.
     ///
@@ -164,7 +281,9 @@ impl Traffic {
     ///
     /// There is no such database.
     pub fn end_holders(&self, name: &str) -> Result<(), TrafficError> {
-        let name = self.database(name)?.name.clone();
+        let database = self.database(name)?;
+        database.kills.fetch_add(1, Ordering::SeqCst);
+        let name = database.name.clone();
         self.shared.run_everywhere(move |worker| {
             worker.clients.each(|client| {
                 if client.database == name && client.doing.get() == Doing::Active {
@@ -175,11 +294,30 @@ impl Traffic {
         Ok(())
     }
 
+    /// Ends the clients that hold a server connection, and those that come to hold one that was under
+    /// way to them, until their statements have ended, too.
+    ///
+    /// # Errors
+    ///
+    /// There is no such database.
+    pub(crate) async fn end_and_drain(&self, name: &str) -> Result<Drained, TrafficError> {
+        // The servers' time begins when the clients have been ended.
+        let limit = self.database(name)?.settings.load().cancel_timeout + END_LIMIT;
+        let deadline = Instant::now() + limit;
+        loop {
+            self.end_holders(name)?;
+            let drained = self.drain(name, END_AGAIN).await?;
+            if drained.remaining == 0 || Instant::now() >= deadline {
+                return Ok(drained);
+            }
+        }
+    }
+
     /// Has another endpoint serve this database. It has to be paused.
     ///
     /// # Errors
     ///
-    /// There is no such database or endpoint, or the database is not paused.
+    /// There is no such database or endpoint, the database is not paused, or a takeover is under way.
     pub fn switch(&self, name: &str, endpoint: &str) -> Result<(), TrafficError> {
         let database = self.database(name)?;
         let state = self.shared.state.load();
@@ -194,8 +332,10 @@ impl Traffic {
                 database: name.to_owned(),
             });
         }
+        let changing = self.changing()?;
         database.endpoint.store(target.clone());
         database.generation.fetch_add(1, Ordering::SeqCst);
+        drop(changing);
         self.attend(name);
         info!(database = name, endpoint, "switched");
         Ok(())
@@ -207,7 +347,9 @@ impl Traffic {
     ///
     /// There is no such database.
     pub fn resume(&self, name: &str) -> Result<(), TrafficError> {
-        self.database(name)?.paused.store(false, Ordering::SeqCst);
+        let database = self.database(name)?;
+        database.suspects.forget();
+        database.paused.store(false, Ordering::SeqCst);
         self.attend(name);
         info!(database = name, "resumed");
         Ok(())

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::login::Refusal;
 use crate::parameters::{Parameters, Value};
-use crate::pool::{Condition, Pool, Reported, Server, Waiting};
+use crate::pool::{Condition, Pool, Reported, Rest, Server, Waiting};
 
 /// The parameters that a client is told at login.
 pub(crate) type Welcome = Reported;
@@ -74,7 +74,7 @@ async fn ask(pool: &Rc<Pool>, wanted: &Parameters) -> Result<Welcome, Refusal> {
             Err(refusal)
         }
         Ok(Err(_)) | Err(_) => {
-            pool.check_in(server, Condition::Unusable("server_gone"));
+            pool.check_in(server, Condition::Unusable("server_gone", Rest::Cancel));
             Err(Refusal::new(
                 sqlstate::CONNECTION_FAILURE,
                 "the server closed the connection during login",

@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use parking::Pools;
@@ -45,6 +45,8 @@ pub(crate) struct State {
     /// Those that a reload took away; some may still have clients.
     pub(crate) retired: Databases,
     pub(crate) endpoints: HashMap<String, Arc<Endpoint>>,
+    /// Those that a reload replaced or took away; some may still have connections.
+    pub(crate) retired_endpoints: Vec<Arc<Endpoint>>,
 }
 
 /// Something that is done on a worker's thread.
@@ -76,6 +78,8 @@ pub(crate) struct Shared {
     connected: AtomicUsize,
     loads: Box<[AtomicUsize]>,
     predecessor: OnceLock<Predecessor>,
+    /// A successor goes by what the traffic was like when it asked: nobody may change it.
+    pub(crate) frozen: Mutex<bool>,
 }
 
 mod parking {
@@ -140,6 +144,7 @@ impl Shared {
             tasks: tasks.into(),
             connected: AtomicUsize::new(0),
             predecessor: OnceLock::new(),
+            frozen: Mutex::new(false),
             loads: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
         };
         (Arc::new(shared), inboxes)
@@ -155,6 +160,21 @@ impl Shared {
 
     pub(crate) fn pools(&self) -> Vec<Arc<SharedPool>> {
         self.pools.all()
+    }
+
+    /// Clients of this database that are logged in.
+    pub(crate) fn clients_of(&self, database: &str) -> u64 {
+        let pools = self.pools();
+        let own = pools.iter().filter(|pool| &*pool.key.database == database);
+        let desks = own.flat_map(|pool| &pool.desks);
+        desks.map(|desk| desk.counters.clients.get()).sum()
+    }
+
+    /// Server connections without a client whose process has not ended yet.
+    pub(crate) fn closing(&self) -> u64 {
+        let pools = self.pools();
+        let desks = pools.iter().flat_map(|pool| &pool.desks);
+        desks.map(|desk| desk.counters.closing_servers.get()).sum()
     }
 
     /// Has a worker do something; `false` when it is gone.
@@ -203,6 +223,12 @@ impl Shared {
     /// From now on clients that are not known here may be this process's.
     pub(crate) fn set_predecessor(&self, predecessor: Predecessor) {
         let _ = self.predecessor.set(predecessor);
+    }
+
+    /// The process before this one, while it has clients.
+    pub(crate) fn predecessor(&self) -> Option<u32> {
+        let predecessor = self.predecessor.get()?;
+        predecessor.is_there().then_some(predecessor.pid)
     }
 
     /// The worker with the fewest clients, if that is clearly another one.

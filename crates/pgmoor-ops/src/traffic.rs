@@ -33,8 +33,18 @@ pub trait TrafficControl: Send + Sync + fmt::Debug {
 /// What a drain came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drained {
-    /// Server connections that are still open; none when it is done.
+    /// Server connections that are still open.
     pub remaining: usize,
+    /// Server processes whose clients have gone and that were not seen to end.
+    pub unproven: usize,
+}
+
+impl Drained {
+    /// Nothing of the database is at work at its server any more, as far as the gateway is
+    /// concerned.
+    pub fn is_done(self) -> bool {
+        self.remaining == 0 && self.unproven == 0
+    }
 }
 
 /// A verb was not carried out.
@@ -129,7 +139,13 @@ mod tests {
         }
 
         fn drain<'a>(&'a self, database: &'a str, _limit: Duration) -> Act<'a, Drained> {
-            self.note(format!("drain {database}"), Drained { remaining: 0 })
+            self.note(
+                format!("drain {database}"),
+                Drained {
+                    remaining: 0,
+                    unproven: 0,
+                },
+            )
         }
 
         fn switch<'a>(&'a self, database: &'a str, endpoint: &'a str) -> Act<'a, ()> {
@@ -151,7 +167,7 @@ mod tests {
         gateway.switch("app", "new").await.expect("switched");
         gateway.resume("app").await.expect("resumed");
 
-        assert_eq!(drained.expect("drained").remaining, 0);
+        assert!(drained.expect("drained").is_done());
         assert_eq!(
             *recorded.0.lock().expect("not poisoned"),
             ["pause app", "drain app", "switch app to new", "resume app"]

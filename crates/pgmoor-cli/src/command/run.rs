@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitStatus;
 
+use pgmoor_gateway::handover::Inheritance;
 use rustix::process::{Pid, Signal as UnixSignal, kill_process};
 use tokio::process::Child;
 use tokio::signal::unix::{SignalKind, signal};
@@ -40,9 +41,11 @@ fn make_quiet(loaded: &mut Loaded) {
     }
 }
 
-/// Addresses that nobody asked for are replaced by one of its own, so that it runs beside `up`.
+/// Addresses that nobody asked for, and those that an `up` serves, are replaced by one of its own: it
+/// runs beside that one.
 fn stay_out_of_the_way(loaded: &mut Loaded) {
-    let is_set = |key: &str| loaded.tree.at(&["gateway", key]).is_some();
+    let is_beside = Inheritance::is_there(&loaded.settings.gateway.state_dir);
+    let is_set = |key: &str| !is_beside && loaded.tree.at(&["gateway", key]).is_some();
     let (listens, sockets, admin) = (is_set("listen"), is_set("unix_sockets"), is_set("admin"));
     let gateway = &mut loaded.settings.gateway;
     if !listens {

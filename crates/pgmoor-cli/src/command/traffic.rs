@@ -21,21 +21,35 @@ pub(super) fn pause(global: &Global, arguments: &Pause, output: Output) -> Resul
         for name in &names {
             client.pause(name).await.map_err(|error| failed(&error))?;
         }
-        let mut remaining = 0;
+        let (mut remaining, mut unproven) = (0, 0);
         for name in &names {
             let left = arguments.timeout.saturating_sub(start.elapsed());
             let drained = client.drain(name, left).await;
-            remaining += drained.map_err(|error| failed(&error))?.remaining;
+            let drained = drained.map_err(|error| failed(&error))?;
+            remaining += drained.remaining;
+            unproven += drained.unproven;
         }
+        let is_done = remaining == 0 && unproven == 0;
         match output.format {
-            Format::Json => output.json(&json!({ "schema": SCHEMA, "ok": remaining == 0, "databases": names, "remaining": remaining })),
-            Format::Text if remaining == 0 => {
+            Format::Json => output.json(&json!({ "schema": SCHEMA, "ok": is_done, "databases": names, "remaining": remaining, "unproven": unproven })),
+            Format::Text if is_done => {
                 output.data(&format!("ok: {} paused, clients wait\n", names.join(", ")));
             }
             Format::Text => {}
         }
-        if remaining == 0 {
+        if is_done {
             return Ok(Exit::Ok);
+        }
+        if remaining == 0 {
+            return Err(Failure::new(
+                Exit::Refused,
+                match unproven {
+                    1 => "1 server process was not seen to end".to_owned(),
+                    more => format!("{more} server processes were not seen to end"),
+                },
+            )
+            .cause("their clients have gone, and the server did not cancel in time: they may still be at work")
+            .hint("new transactions wait; pgmoor's log names the processes: look for them in pg_stat_activity of the server, then let all go on with pgmoor resume, which forgets them"));
         }
         Err(Failure::new(
             Exit::Refused,

@@ -169,6 +169,7 @@ async fn serve(
                 let _ = reload(global, serving, &mut files).await;
             }
             _ = glances.tick() => {
+                serving.release_unused().await;
                 if let Some(file) = files.iter().find(|file| file.has_changed()) {
                     info!(file = %file.path().display(), "configuration changed on disk");
                     let _ = reload(global, serving, &mut files).await;

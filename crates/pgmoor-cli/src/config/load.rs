@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use pgmoor::endpoint::Endpoint;
 use pgmoor::settings::{
-    Loader, Node, Origin, Place, Problem, Problems, Seen, Value, overlay, plain,
+    ConnectionText, Loader, Node, Origin, Place, Problem, Problems, Seen, Value, overlay, plain,
 };
 
 use super::settings::{Settings, check_names, note_inline_endpoints};
@@ -141,7 +142,7 @@ fn load_tree(
     let mut loader = Loader::new(
         &variables,
         &surroundings.directory,
-        &surroundings.directory.join(base),
+        &surroundings.directory.join(&base),
     );
     problems
         .into_iter()
@@ -157,37 +158,55 @@ fn load_tree(
     check_names(tree, &mut loader);
     if let Some(settings) = &mut settings {
         settings.complete(tree, &mut loader);
-        check_addresses(settings, tree, surroundings, &mut loader);
     }
+    // What is wrong with an address as a value has been reported above.
+    let mut scratch = Loader::new(
+        &variables,
+        &surroundings.directory,
+        &surroundings.directory.join(base),
+    );
+    check_addresses(tree, surroundings, &mut scratch, &mut loader);
     files.extend_from_slice(loader.files());
     loader.finish(settings)
 }
 
-/// Reports addresses that cannot be read; they are read as they will be when they are used.
+/// Reports addresses that cannot be read, also when the settings could not be loaded for other
+/// reasons; they are read as they will be when they are used.
 fn check_addresses(
-    settings: &Settings,
     tree: &Node,
     surroundings: &Surroundings,
+    scratch: &mut Loader<'_>,
     loader: &mut Loader<'_>,
 ) {
     let environment = address::environment(surroundings);
-    for (name, endpoint) in &settings.endpoints {
-        let Err(error) = address::address(endpoint, &environment) else {
-            continue;
-        };
-        let place = ["endpoints", "databases"]
-            .iter()
-            .find_map(|section| tree.at(&[section, name, "url"]));
-        let origin = place.map_or(&tree.origin, |node| &node.origin);
-        let problem = Problem::new(
-            origin,
-            format!("cannot use the address of endpoint \"{name}\""),
-        )
-        .cause(chain(&error));
-        loader.report(match error.hint() {
-            Some(hint) => problem.hint(hint),
-            None => problem,
-        });
+    for section in ["endpoints", "databases"] {
+        let entries = tree.entry(section).and_then(|entry| entry.value.entries());
+        for entry in entries.unwrap_or_default() {
+            let (name, Some(url)) = (&entry.key, entry.value.entry("url")) else {
+                continue;
+            };
+            let key = format!("{section}.{name}.url");
+            let place = Place {
+                key: &key,
+                range: None,
+            };
+            let text = Option::<ConnectionText>::load(&url.value, &place, scratch);
+            let Some(text) = text.flatten() else {
+                continue;
+            };
+            let Err(error) = Endpoint::load(text.expose(), &environment) else {
+                continue;
+            };
+            let problem = Problem::new(
+                &url.value.origin,
+                format!("cannot use the address of endpoint \"{name}\""),
+            )
+            .cause(chain(&error));
+            loader.report(match error.hint() {
+                Some(hint) => problem.hint(hint),
+                None => problem,
+            });
+        }
     }
 }
 

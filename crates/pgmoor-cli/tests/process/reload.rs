@@ -1,11 +1,13 @@
 //! What is replaced on disk while clients are served.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use pgmoor_testkit::{Ca, Postgres, RawClient, Signal, wait_for, write_private};
 
 use crate::clients::{STUCK, Writers};
-use crate::site::{Site, number_from, pgmoor_before};
+use crate::processes::nothing_runs_in;
+use crate::site::{POOL, Site, number_from, pgmoor, pgmoor_before};
 
 #[tokio::test]
 async fn a_certificate_that_was_renewed_on_disk_is_shown_to_the_next_client() {
@@ -80,4 +82,47 @@ async fn every_other_reload_is_refused_by_file_and_line_and_no_client_notices_an
             .any(|told| told.contains(&place) && told.contains(problem));
         assert!(told, "no {place} with {problem:?} in\n{log}");
     }
+}
+
+#[tokio::test]
+async fn a_bundled_server_that_is_taken_away_stays_until_its_clients_have_left() {
+    let postgres = Postgres::start().await;
+    let home = tempfile::Builder::new()
+        .prefix("pgmoor-data-")
+        .tempdir_in("/tmp")
+        .expect("a directory");
+    let open = fs::Permissions::from_mode(0o711);
+    fs::set_permissions(home.path(), open).expect("open the directory");
+    let path = home.path().display();
+    let pgmoor = pgmoor()
+        .config(&format!(
+            "databases:\n  app: {{ endpoint: one, {POOL} }}\n  gone: {{ endpoint: two, {POOL} }}\n\
+             endpoints:\n  one: {{ url: \"{}\" }}\n  two: {{ bundled: {{ data_dir: \"{path}/two\" }} }}",
+            postgres.url()
+        ))
+        .start()
+        .await;
+    let password = pgmoor.generated_password();
+    let mut client = RawClient::login_to(pgmoor.address(), "app", &password, "gone").await;
+    client.query("begin; create table t (a int)").await;
+    let all = fs::read_to_string(pgmoor.config_path()).expect("read it");
+    let kept: Vec<&str> = all
+        .lines()
+        .filter(|line| !line.contains("gone:") && !line.contains("two:"))
+        .collect();
+
+    write_private(pgmoor.config_path(), kept.join("\n"));
+    wait_for("the reload", STUCK, async || {
+        pgmoor.log().contains("configuration reloaded")
+    })
+    .await;
+
+    assert_eq!(client.value("select 1").await, "1");
+    let done = client.query("commit").await;
+    assert!(done.iter().all(|message| message.tag != b'E'), "{done:?}");
+    assert_eq!(client.value("select count(*) from t").await, "0");
+    client.terminate().await;
+    nothing_runs_in(&home.path().join("two")).await;
+    let mut stays = RawClient::login_to(pgmoor.address(), "app", &password, "app").await;
+    assert_eq!(stays.value("select 1").await, "1");
 }

@@ -13,7 +13,7 @@ use pgmoor_testkit::{
 
 use crate::clients::STUCK;
 use crate::processes::nothing_runs_in;
-use crate::site::{Site, number_from, pgmoor_before};
+use crate::site::{POOL, Site, number_from, pgmoor, pgmoor_before};
 
 /// A process that takes over; it is stopped when this is dropped.
 struct Successor {
@@ -259,4 +259,114 @@ async fn a_bundled_server_goes_on_under_the_successor() {
     assert_eq!(client.value("select 1").await, "1");
     drop(successor);
     nothing_runs_in(&home).await;
+}
+
+/// A traffic verb at the gateway of this configuration.
+fn direct(pgmoor: &Pgmoor, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pgmoor"));
+    output_of(
+        command
+            .args(arguments)
+            .arg("--config")
+            .arg(pgmoor.config_path())
+            .env_clear()
+            .stdin(Stdio::null()),
+    )
+}
+
+fn directed(pgmoor: &Pgmoor, arguments: &[&str]) {
+    let output = direct(pgmoor, arguments);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {told}");
+}
+
+/// One that can be switched from the first server to the second.
+async fn before_two(first: &Postgres, second: &Postgres) -> Pgmoor {
+    let (one, two) = (first.url(), second.url());
+    pgmoor()
+        .config(&format!(
+            "databases: {{ app: {{ endpoint: one, {POOL} }} }}\n\
+             endpoints: {{ one: {{ url: \"{one}\" }}, two: {{ url: \"{two}\" }} }}"
+        ))
+        .start()
+        .await
+}
+
+#[tokio::test]
+async fn a_successor_serves_a_database_from_where_it_was_switched_to() {
+    let (first, second) = tokio::join!(Postgres::start(), Postgres::start());
+    let pgmoor = before_two(&first, &second).await;
+    directed(&pgmoor, &["pause", "app"]);
+    directed(&pgmoor, &["switch", "app", "two"]);
+    directed(&pgmoor, &["resume", "app"]);
+
+    let successor = Successor::of(&pgmoor, 1).await;
+
+    assert_eq!(pgmoor.exited().await.code(), Some(0));
+    let mut client = app(&pgmoor, pgmoor.address()).await;
+    assert_eq!(client.value("show port").await, second.port().to_string());
+    drop(successor);
+}
+
+#[tokio::test]
+async fn a_paused_database_is_not_handed_over() {
+    let postgres = Postgres::start().await;
+    let pgmoor = pgmoor_before(&postgres).start().await;
+    let mut client = app(&pgmoor, pgmoor.address()).await;
+    directed(&pgmoor, &["pause", "app"]);
+
+    let refused = output_of(&mut command(pgmoor.config_path(), &["--takeover"]));
+
+    insta::assert_snapshot!(String::from_utf8_lossy(&refused.stderr), @r#"
+    error: cannot take over from the running pgmoor
+    cause: the running pgmoor cannot be followed now: database "app" is paused
+    hint: pgmoor resume lets its clients go on; then take over
+    "#);
+    assert_eq!(refused.status.code(), Some(2));
+    directed(&pgmoor, &["resume", "app"]);
+    assert_eq!(client.value("select 1").await, "1");
+    let _successor = Successor::of(&pgmoor, 1).await;
+}
+
+#[tokio::test]
+async fn traffic_is_not_changed_while_another_process_has_clients() {
+    let postgres = Postgres::start().await;
+    let pgmoor = pgmoor_before(&postgres).start().await;
+    let mut client = app(&pgmoor, pgmoor.address()).await;
+    client.query("begin").await;
+    let _second = Successor::of(&pgmoor, 1).await;
+    let _third = Successor::of(&pgmoor, 2).await;
+
+    let refused = direct(&pgmoor, &["pause", "app"]);
+
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(told.contains("still has clients"), "{told}");
+    assert!(told.contains("\nhint: "), "{told}");
+    assert_ne!(refused.status.code(), Some(0));
+    assert_eq!(client.value("select 1").await, "1");
+    client.query("commit").await;
+    client.terminate().await;
+    assert_eq!(pgmoor.exited().await.code(), Some(0));
+    wait_for("the traffic can be changed", STUCK, async || {
+        direct(&pgmoor, &["pause", "app"]).status.success()
+    })
+    .await;
+    directed(&pgmoor, &["resume", "app"]);
+}
+
+#[tokio::test]
+async fn a_successor_that_would_serve_from_elsewhere_is_refused() {
+    let (first, second) = tokio::join!(Postgres::start(), Postgres::start());
+    let pgmoor = before_two(&first, &second).await;
+    let mut client = app(&pgmoor, pgmoor.address()).await;
+    let good = fs::read_to_string(pgmoor.config_path()).expect("read it");
+    let other = pgmoor.dir().join("other.yaml");
+    write_private(&other, good.replace("endpoint: one", "endpoint: two"));
+
+    let refused = output_of(&mut command(&other, &["--takeover"]));
+
+    let told = String::from_utf8_lossy(&refused.stderr);
+    let cause = "cause: database \"app\" is served by endpoint \"one\", and this configuration says \"two\"";
+    assert!(told.contains(cause), "{told}");
+    assert_eq!(client.value("show port").await, first.port().to_string());
 }

@@ -362,10 +362,12 @@ impl Console {
                     "terminating connection due to gateway.client_idle_timeout",
                 )
             }
-            Failed::Over(Some(Order::Leave | Order::Kill)) => ErrorFields::fatal(
-                sqlstate::ADMIN_SHUTDOWN,
-                "terminating connection due to administrator command",
-            ),
+            Failed::Over(Some(Order::Leave | Order::Kill | Order::QueryTimeout)) => {
+                ErrorFields::fatal(
+                    sqlstate::ADMIN_SHUTDOWN,
+                    "terminating connection due to administrator command",
+                )
+            }
             Failed::Problem(problem) => ErrorFields::fatal(problem.sqlstate, problem.message),
         };
         let mut out = std::mem::take(&mut self.out);

@@ -18,6 +18,7 @@ use super::show::{self, Figures, Show};
 use super::{config, sockets};
 use crate::clients::{Client, Order};
 use crate::hooks::Shutdown;
+use crate::pool::Unproven;
 use crate::process;
 use crate::snapshot::{detail, overview};
 use crate::table::Table;
@@ -70,6 +71,10 @@ impl From<TrafficError> for Failed {
             TrafficError::NotPaused { .. } => {
                 (sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE, "PAUSE it first")
             }
+            TrafficError::HandingOver | TrafficError::Predecessor { .. } => (
+                sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                error.takeover_hint().unwrap_or_default(),
+            ),
         };
         Self::Problem(Problem::new(state, error.to_string()).hint(hint))
     }
@@ -229,7 +234,10 @@ impl Console {
         }
         let remaining = || names.iter().map(|name| traffic.open(Some(name))).sum();
         match self.wait_for("PAUSE", remaining).await? {
-            Waited::Done => Ok(Reply::Done("PAUSE")),
+            Waited::Done => match traffic.unproven(&names).as_slice() {
+                [] => Ok(Reply::Done("PAUSE")),
+                unproven => Err(not_proven(unproven).into()),
+            },
             Waited::Cancelled => {
                 for name in &paused {
                     traffic.resume(name)?;
@@ -425,6 +433,22 @@ fn still_open(command: &str, remaining: usize) -> Problem {
         ),
     )
     .hint("SHOW SERVERS tells who has them; KILL ends them; RESUME lets clients go on")
+}
+
+fn not_proven(unproven: &[Unproven]) -> Problem {
+    let processes: Vec<String> = unproven
+        .iter()
+        .map(|one| match one.pid {
+            Some(pid) => format!("{pid} at {}", one.endpoint),
+            None => format!("one at {}", one.endpoint),
+        })
+        .collect();
+    Problem::new(
+        sqlstate::OBJECT_IN_USE,
+        "PAUSE: not all server processes of clients that have gone were seen to end",
+    )
+    .detail(format!("they may still be at work: {}", processes.join(", ")))
+    .hint("the database stays paused; look for them in pg_stat_activity, or end them with pg_terminate_backend; RESUME forgets them")
 }
 
 fn unsupported(command: &str) -> Problem {

@@ -166,7 +166,7 @@ pub(super) fn pools(overview: &Overview) -> Table {
             0.into(),
             0.into(),
             pool.active_servers.into(),
-            0.into(),
+            pool.closing_servers.into(),
             0.into(),
             pool.idle_servers.into(),
             0.into(),

@@ -65,6 +65,7 @@ fn busy_overview() -> Overview {
             idle_servers: 1,
             opening_servers: 1,
             resetting_servers: 0,
+            closing_servers: 0,
             longest_wait: Duration::from_micros(2_500_000),
         }],
         databases: vec![DatabaseRow {

@@ -80,6 +80,10 @@ impl From<TrafficError> for Problem {
                 (StatusCode::NOT_FOUND, "GET /status lists the endpoints")
             }
             TrafficError::NotPaused { .. } => (StatusCode::CONFLICT, "pause and drain it first"),
+            TrafficError::HandingOver | TrafficError::Predecessor { .. } => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                error.takeover_hint().unwrap_or_default(),
+            ),
         };
         Self::new(status, error.to_string()).hint(hint)
     }
@@ -168,6 +172,7 @@ async fn drain(traffic: &Traffic, request: &Request) -> Result<Value, Problem> {
         .min(DRAIN.1);
     let deadline = tokio::time::Instant::now() + limit;
     let mut remaining = 0;
+    let mut unproven = Vec::new();
     for name in &names {
         if !traffic.is_paused(name)? {
             return Err(TrafficError::NotPaused {
@@ -178,12 +183,21 @@ async fn drain(traffic: &Traffic, request: &Request) -> Result<Value, Problem> {
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
         let mut drained = traffic.drain(name, left).await?;
         if drained.remaining > 0 && request.end_holders {
-            traffic.end_holders(name)?;
-            drained = traffic.drain(name, Duration::from_secs(2)).await?;
+            drained = traffic.end_and_drain(name).await?;
         }
         remaining += drained.remaining;
+        unproven.extend(drained.unproven);
     }
-    Ok(json!({ "databases": names, "drained": remaining == 0, "remaining": remaining }))
+    let unproven: Vec<Value> = unproven
+        .iter()
+        .map(|one| json!({ "pid": one.pid, "endpoint": &*one.endpoint }))
+        .collect();
+    Ok(json!({
+        "databases": names,
+        "drained": remaining == 0 && unproven.is_empty(),
+        "remaining": remaining,
+        "unproven": unproven,
+    }))
 }
 
 fn switch(traffic: &Traffic, request: &Request) -> Result<Value, Problem> {

@@ -196,7 +196,7 @@ fn pools(out: &mut String, overview: &Overview) {
     }
     out.push_str(
         "<p class=\"legend\"><i class=\"active\"></i>active <i class=\"idle\"></i>idle \
-         <i class=\"other\"></i>opening or reset <i class=\"free\"></i>not opened</p><div class=\"pools\">",
+         <i class=\"other\"></i>opening, reset or closing <i class=\"free\"></i>not opened</p><div class=\"pools\">",
     );
     for pool in &overview.pools {
         bar(out, pool);
@@ -205,7 +205,7 @@ fn pools(out: &mut String, overview: &Overview) {
 }
 
 fn bar(out: &mut String, pool: &PoolRow) {
-    let other = pool.opening_servers + pool.resetting_servers;
+    let other = pool.opening_servers + pool.resetting_servers + pool.closing_servers;
     let share = |count: u64| 100.0 * count as f64 / pool.size.max(1) as f64;
     let waiting = match pool.waiting_clients {
         0 => "none wait".to_owned(),
@@ -215,7 +215,7 @@ fn bar(out: &mut String, pool: &PoolRow) {
         ),
     };
     let words = format!(
-        "{} active, {} idle, {other} opening or being reset, of {}",
+        "{} active, {} idle, {other} opening, being reset or closing, of {}",
         pool.active_servers, pool.idle_servers, pool.size
     );
     let _ = write!(

@@ -88,6 +88,7 @@ fn pool(row: &PoolRow) -> Value {
         "idle": row.idle_servers,
         "opening": row.opening_servers,
         "resetting": row.resetting_servers,
+        "closing": row.closing_servers,
         "longest_wait_seconds": seconds(row.longest_wait),
     })
 }

@@ -61,7 +61,7 @@ metrics! {
     CLIENTS_OPEN Gauge "pgmoor_client_connections_open" None, [], "Accepted connections, logged in or not, of the admin database too.";
     LOGINS Counter "pgmoor_client_logins" None, [], "Clients that have logged in.";
     ACCEPT_DELAYS Counter "pgmoor_client_accept_delays" None, [], "Times that connecting clients were left to wait a tenth of a second because descriptors or memory ran short.";
-    SERVERS Gauge "pgmoor_server_connections" None, ["pool", "state"], "Server connections: active, idle, login (being opened), reset (being reset).";
+    SERVERS Gauge "pgmoor_server_connections" None, ["pool", "state"], "Server connections: active, idle, login (being opened), reset (being reset), closing (without a client, until what runs has ended).";
     SERVERS_MAX Gauge "pgmoor_server_connections_max" None, ["pool"], "How many server connections the pools of a database may have.";
     BUDGET Gauge "pgmoor_connection_budget" None, ["endpoint", "kind"], "Connections of an endpoint: allotted to this gateway, and used by it.";
     WAIT Histogram "pgmoor_client_wait" SECONDS, ["pool"], "How long clients waited for a server connection.";

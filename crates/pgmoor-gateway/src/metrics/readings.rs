@@ -122,6 +122,7 @@ impl Readings {
                 samples.add(&[name, "idle"], sum(name, |pool| pool.idle_servers))?;
                 samples.add(&[name, "login"], sum(name, |pool| pool.opening_servers))?;
                 samples.add(&[name, "reset"], sum(name, |pool| pool.resetting_servers))?;
+                samples.add(&[name, "closing"], sum(name, |pool| pool.closing_servers))?;
             }
             Ok(())
         })?;

@@ -298,9 +298,12 @@ impl Pool {
                 self.place(server)
             }
             Condition::Clean | Condition::Used => self.reset(server),
-            Condition::Unusable(reason) => {
-                info!(server_id = server.about.card.id, pool = %self.name(), reason, "discarded server connection");
-                self.counters.discards.add(reason);
+            Condition::Unusable(reason, rest) => self.discard(server, reason, rest),
+            Condition::Gone { proven } => {
+                self.counters.discards.add("server_gone");
+                if !proven {
+                    self.suspect(&server);
+                }
                 drop(server);
                 self.help();
             }
@@ -328,6 +331,7 @@ impl Pool {
                     server.about.used.set(Moment::now());
                     pool.place(server);
                 }
+                // Nothing but the reset was under way: with the connection, all of it is undone.
                 Err(reason) => {
                     info!(server_id = server.about.card.id, pool = %pool.name(), reason, "discarded server connection");
                     pool.counters.discards.add(reason);

@@ -7,6 +7,7 @@ use pgmoor_wire::{frame, frontend, tag};
 use tokio::time::timeout;
 
 use super::server::Server;
+use super::suspects::Rest;
 
 /// In what state a client leaves its server connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,8 +16,11 @@ pub(crate) enum Condition {
     Clean,
     /// Every answer is counted, but state may be left behind, perhaps also an open transaction.
     Used,
-    /// Nobody can tell what it will say next: it is closed. The word goes to the log.
-    Unusable(&'static str),
+    /// Nobody can tell what it will say next: it is closed when its process has ended. The word
+    /// goes to the log.
+    Unusable(&'static str, Rest),
+    /// It is gone already; whether its process has ended is known or not.
+    Gone { proven: bool },
 }
 
 /// Rolls back what is open and discards the session's state.

@@ -62,6 +62,11 @@ impl Card {
             drop(delivered);
         });
     }
+
+    /// Whether a cancel request is on its way.
+    pub(super) fn is_being_cancelled(&self) -> bool {
+        self.cancels.load(Ordering::SeqCst) > 0
+    }
 }
 
 /// Held until a cancel request has reached its server, or has nowhere to go.
@@ -149,7 +154,7 @@ impl Server {
 
     /// Whether a cancel request is on its way to it.
     pub(crate) fn is_being_cancelled(&self) -> bool {
-        self.about.card.cancels.load(Ordering::SeqCst) > 0
+        self.about.card.is_being_cancelled()
     }
 
     /// Looks at a connection that nobody uses. No system call when nothing has arrived.

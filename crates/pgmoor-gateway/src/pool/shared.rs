@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::health::Health;
 use super::permit::{Grantor, Permit};
 use super::server::Parted;
+use super::suspects::Suspects;
 use super::welcomes::Welcomes;
 use crate::clock::Moment;
 use crate::counters::PoolCounters;
@@ -63,6 +64,10 @@ pub(crate) struct Database {
     pub(crate) health: Health,
     /// Server connections of an earlier generation are closed when they come back.
     pub(crate) generation: AtomicU64,
+    /// How often its clients were ended: what they left running is not waited for any more.
+    pub(crate) kills: AtomicU64,
+    /// Server processes that were not seen to end.
+    pub(crate) suspects: Suspects,
 }
 
 /// What a worker is asked to do for a pool, by another worker or by itself.

@@ -1,6 +1,6 @@
 //! Client to server: what a client's messages become.
 
-use pgmoor_wire::backend::{ErrorFields, TransactionStatus};
+use pgmoor_wire::backend::{self, ErrorFields, TransactionStatus};
 use pgmoor_wire::frame::{self, Header};
 use pgmoor_wire::sqlstate::{self, SqlState};
 use pgmoor_wire::{frontend, tag};
@@ -17,6 +17,9 @@ const MAX_PARSE: usize = 16 << 20;
 pub(super) const MAX_NAMES: usize = 16 << 10;
 /// Text that every server refuses, sent in place of what the gateway refuses.
 pub(super) const REFUSED: &[u8] = b"-- refused by pgmoor\n!";
+
+/// PostgreSQL's words.
+const CANCELLED: &str = "canceling statement due to user request";
 
 /// What becomes of a message.
 pub(super) enum Act {
@@ -99,6 +102,73 @@ impl Relay {
                 forward,
             };
             at = end;
+        }
+    }
+
+    /// Answers what the client asks first in `input` as cancelled, in place of a server; gives how
+    /// many bytes of it were taken. The rest of what was cancelled goes to [`Relay::skip`].
+    ///
+    /// # Errors
+    ///
+    /// A message that no client may send; the session ends.
+    pub(crate) fn cancel_ahead(
+        &mut self,
+        input: &[u8],
+        to_client: &mut Vec<u8>,
+    ) -> Result<usize, Violation> {
+        let Some(header) = header(input)? else {
+            return Ok(0);
+        };
+        to_client.extend_from_slice(&error(sqlstate::QUERY_CANCELED, CANCELLED, ""));
+        if matches!(header.tag, tag::QUERY | tag::FUNCTION_CALL) {
+            backend::write_ready(to_client, TransactionStatus::Idle);
+            self.client_rest = Rest {
+                bytes: header.len,
+                forward: false,
+            };
+        } else {
+            self.skip_to_sync = true;
+        }
+        self.skip(input, to_client)
+    }
+
+    /// Something was cancelled whose end has not come yet.
+    pub(crate) fn is_skipping(&self) -> bool {
+        self.skip_to_sync || self.client_rest.bytes > 0
+    }
+
+    /// Takes what is left of something that was cancelled, while there is no server connection.
+    ///
+    /// # Errors
+    ///
+    /// A message that no client may send; the session ends.
+    pub(crate) fn skip(
+        &mut self,
+        input: &[u8],
+        to_client: &mut Vec<u8>,
+    ) -> Result<usize, Violation> {
+        let mut at = 0;
+        loop {
+            let taken = self.client_rest.bytes.min(input.len() - at);
+            at += taken;
+            self.client_rest.bytes -= taken;
+            if self.client_rest.bytes > 0 || !self.skip_to_sync {
+                return Ok(at);
+            }
+            match header(&input[at..])? {
+                None => return Ok(at),
+                Some(header) if header.tag == tag::TERMINATE => return Ok(at),
+                Some(header) => {
+                    if header.tag == tag::SYNC {
+                        self.skip_to_sync = false;
+                        backend::write_ready(to_client, TransactionStatus::Idle);
+                    }
+                    self.client_rest = Rest {
+                        bytes: header.len,
+                        forward: false,
+                    };
+                }
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use pgmoor_wire::backend::TransactionStatus;
 
 use super::{End, MAX_AHEAD, Phase, Session, Step};
 use crate::clock::Moment;
-use crate::pool::Condition;
+use crate::pool::{Condition, Rest};
 use crate::relay::{ClientSide, Flow, Sink};
 use crate::transfer::{flush, read, send};
 
@@ -218,7 +218,7 @@ impl Session {
         {
             // The clock was read when the last bytes came.
             let condition = if server.about.state.leaves {
-                Condition::Unusable("server_gone")
+                Condition::Unusable("server_gone", Rest::Finish)
             } else {
                 Condition::Clean
             };

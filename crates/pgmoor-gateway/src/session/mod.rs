@@ -17,7 +17,7 @@ use pgmoor_wire::{frame, tag};
 use crate::buffers::Buffers;
 use crate::clients::{Client, Doing, Order};
 use crate::clock::Moment;
-use crate::pool::{Condition, Pool, Server, Waiting};
+use crate::pool::{Condition, Pool, Rest, Server, Waiting, is_end};
 use crate::relay::Relay;
 use crate::transfer::{flush, read};
 
@@ -152,7 +152,10 @@ impl Session {
     fn ordered(&self) -> Option<End> {
         let order = self.client.order()?;
         let leaves = match (&self.phase, order) {
-            (_, Order::Kill | Order::IdleTimeout | Order::IdleInTransaction) => true,
+            (
+                _,
+                Order::Kill | Order::QueryTimeout | Order::IdleTimeout | Order::IdleInTransaction,
+            ) => true,
             (Phase::Idle, Order::Leave) => self.inbox.is_empty(),
             (Phase::Waiting(_), Order::Leave) => false,
             (Phase::Active(server), Order::Leave) => {
@@ -194,6 +197,12 @@ impl Session {
 
     /// The client said something while it had no server connection.
     fn wants(&mut self, mut input: &[u8]) -> Step {
+        if self.relay.is_skipping() {
+            match self.relay.skip(input, &mut self.outbox) {
+                Ok(taken) => input = &input[taken..],
+                Err(violation) => return Step::Over(End::Violation(violation)),
+            }
+        }
         loop {
             match self.relay.has_message(input) {
                 Ok(true) => {}
@@ -217,6 +226,8 @@ impl Session {
             return self.take_from_client(input);
         }
         self.inbox = input.to_vec();
+        // One that came before is not meant for this.
+        self.client.takes_cancel();
         match Waiting::join(&self.pool) {
             Ok(waiting) => {
                 self.does(Doing::Waiting, waiting.since());
@@ -248,6 +259,13 @@ impl Session {
     }
 
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Step {
+        if self.client.takes_cancel() {
+            return self.cancel_waiting();
+        }
+        // Answers to what came before.
+        if let Err(end) = self.flush_client(cx) {
+            return Step::Over(end);
+        }
         let Phase::Waiting(waiting) = &mut self.phase else {
             return Step::Again;
         };
@@ -278,6 +296,17 @@ impl Session {
         }
     }
 
+    /// What the client waits to have done is cancelled: it is answered, and never reaches a server.
+    fn cancel_waiting(&mut self) -> Step {
+        self.phase = Phase::Idle;
+        self.does(Doing::Idle, Moment::now());
+        let ahead = std::mem::take(&mut self.inbox);
+        match self.relay.cancel_ahead(&ahead, &mut self.outbox) {
+            Ok(taken) => self.wants(&ahead[taken..]),
+            Err(violation) => Step::Over(End::Violation(violation)),
+        }
+    }
+
     fn release(&mut self, condition: Condition, now: Moment) {
         if let Phase::Active(server) = std::mem::replace(&mut self.phase, Phase::Idle) {
             server.about.used.set(now);
@@ -304,20 +333,15 @@ impl Session {
             let state = &server.about.state;
             let is_whole = server.about.inbox.is_empty() && server.about.outbox.is_empty();
             let condition = match &end {
-                End::ServerGone { .. } => Condition::Unusable("server_gone"),
-                End::ServerBroken(_) => Condition::Unusable("out_of_sync"),
-                End::Violation(_) => Condition::Unusable("client_broke_protocol"),
+                End::ServerGone { source, .. } => Condition::Gone {
+                    proven: source.as_ref().is_none_or(is_end),
+                },
+                End::ServerBroken(_) => Condition::Unusable("out_of_sync", Rest::Cancel),
+                End::Violation(_) => Condition::Unusable("client_broke_protocol", Rest::Cancel),
                 _ if is_whole && self.relay.is_resettable(state) => Condition::Used,
-                _ => Condition::Unusable("client_gone"),
+                End::Terminated => Condition::Unusable("client_gone", Rest::Finish),
+                _ => Condition::Unusable("client_gone", Rest::Cancel),
             };
-            if matches!(end, End::ClientGone(_))
-                && condition == Condition::Unusable("client_gone")
-                && self.relay.is_owed_answers()
-                && let Some(held) = self.client.held.borrow().clone()
-            {
-                // Nobody waits for the answer: spare the server the work.
-                held.cancel(None);
-            }
             self.release(condition, Moment::now());
         }
         self.phase = Phase::Idle;
@@ -327,7 +351,8 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.release(Condition::Unusable("client_gone"), Moment::now());
+        // Only when the event loop ends: there is nobody to wait for the server.
+        self.release(Condition::Gone { proven: false }, Moment::now());
         self.pool.counters.clients.change(-1);
     }
 }

@@ -70,6 +70,9 @@ pgmoor::settings! {
         prepared_statements: NonZeroU32 = "500", range "1..=100000", since "0.1";
         /// How long a server connection may take to be reset before it is closed instead.
         reset_timeout: Duration = "5s", range "1ms..=10m", since "0.1";
+        /// How long a server may take to end what it is cancelled in, before its connection is closed
+        /// all the same.
+        cancel_timeout: Duration = "10s", range "1ms..=10m", since "0.1";
         /// How long a statement may run before it is cancelled; `0` for ever.
         query_timeout: Timeout = "0", range "1ms..=30d", since "0.1";
         /// How long a client may leave a transaction open without a word before it is ended; `0` for ever.

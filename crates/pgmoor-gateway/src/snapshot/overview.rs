@@ -30,6 +30,8 @@ pub(crate) struct PoolRow {
     pub(crate) idle_servers: u64,
     pub(crate) opening_servers: u64,
     pub(crate) resetting_servers: u64,
+    /// Those without a client whose process has not ended yet.
+    pub(crate) closing_servers: u64,
     /// For how long the client that waits longest does.
     pub(crate) longest_wait: Duration,
 }
@@ -171,6 +173,7 @@ fn pool_row(pool: &Arc<SharedPool>, clock: Clock) -> PoolRow {
         idle_servers: sum(|counters| &counters.idle_servers),
         opening_servers: sum(|counters| &counters.opening_servers),
         resetting_servers: sum(|counters| &counters.resetting_servers),
+        closing_servers: sum(|counters| &counters.closing_servers),
         longest_wait: oldest.map_or(Duration::ZERO, |oldest| {
             clock.since(Moment::from_micros(oldest))
         }),

@@ -153,3 +153,67 @@ async fn a_driver_cancels_through_the_gateway() {
         Some(&tokio_postgres::error::SqlState::QUERY_CANCELED)
     );
 }
+
+#[tokio::test]
+async fn what_waits_for_a_server_connection_is_cancelled_and_never_runs() {
+    for mode in MODES {
+        let gate = Gate::start(mode, 1).await;
+        gate.postgres
+            .psql("create table t (a text); grant all on t to app")
+            .await;
+        let (mut simple, mut extended) = (gate.client().await, gate.client().await);
+        let traffic = gate.gateway.traffic();
+        traffic.pause("app").expect("paused");
+        let long = format!("insert into t values ('{}')", "x".repeat(200_000));
+        simple.send(&f::query(&long)).await;
+        let batch = [
+            f::parse("s", "insert into t values ('b')"),
+            f::bind("", "s", &[]),
+            f::execute("", 0),
+        ];
+        extended.send(&batch.concat()).await;
+        for client in [&mut simple, &mut extended] {
+            client.expect_silence(Duration::from_millis(50)).await;
+        }
+
+        simple.cancel().await;
+        extended.cancel().await;
+
+        let answer = simple.read_until_ready().await;
+        assert_eq!(error_in(&answer).sqlstate(), "57014", "{mode:?}");
+        extended.send(&f::execute("", 0)).await;
+        extended.send(&f::sync()).await;
+        let answer = extended.read_until_ready().await;
+        assert_eq!(answer.len(), 2, "{answer:?}");
+        assert_eq!(error_in(&answer).sqlstate(), "57014", "{mode:?}");
+        traffic.resume("app").expect("resumed");
+        assert_eq!(simple.value("select count(*) from t").await, "0");
+        simple.terminate().await;
+        let again = [
+            f::parse("s", "select 'parsed'"),
+            f::bind("", "s", &[]),
+            f::execute("", 0),
+            f::sync(),
+        ];
+        assert_eq!(values(&extended.pipeline(&again).await), ["parsed"]);
+    }
+}
+
+#[tokio::test]
+async fn of_several_statements_that_wait_a_cancel_takes_the_first() {
+    let gate = Gate::start(PoolMode::Transaction, 1).await;
+    let mut client = gate.client().await;
+    let traffic = gate.gateway.traffic();
+    traffic.pause("app").expect("paused");
+    let both = [f::query("select 'first'"), f::query("select 'second'")];
+    client.send(&both.concat()).await;
+    client.expect_silence(Duration::from_millis(50)).await;
+
+    client.cancel().await;
+
+    let first = client.read_until_ready().await;
+    assert_eq!(error_in(&first).sqlstate(), "57014");
+    client.expect_silence(Duration::from_millis(50)).await;
+    traffic.resume("app").expect("resumed");
+    assert_eq!(values(&client.read_until_ready().await), ["second"]);
+}

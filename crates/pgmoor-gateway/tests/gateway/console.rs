@@ -404,3 +404,20 @@ async fn the_admin_database_ends_with_the_gateway() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn administrators_are_let_in_where_clients_have_taken_every_place() {
+    let plan = guarded(PoolMode::Transaction, 1)
+        .gateway(|gateway| gateway.max_client_connections = 2.try_into().expect("not zero"));
+    let gate = plan.start().await;
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        clients.push(connect(&gate, "app", "app").await.expect("let in"));
+    }
+    assert!(connect(&gate, "app", "app").await.is_err(), "no place left");
+
+    let console = console(&gate, "root").await;
+
+    let pools = rows(&console, "show pools").await;
+    assert_eq!(pools[0]["database"], "app");
+}

@@ -228,6 +228,51 @@ async fn a_silent_client_is_ended_where_configured() {
 }
 
 #[tokio::test]
+async fn a_client_that_waits_is_not_silent() {
+    let plan = Plan::new(PoolMode::Transaction, 1).gateway(|gateway: &mut GatewaySettings| {
+        gateway.client_idle_timeout = Timeout::after(Duration::from_secs(1));
+    });
+    let gate = plan.start().await;
+    let mut client = gate.client().await;
+    gate.gateway.traffic().pause("app").expect("paused");
+
+    client.send(&f::query("select 'served'")).await;
+
+    client.expect_silence(Duration::from_millis(1500)).await;
+    gate.gateway.traffic().resume("app").expect("resumed");
+    assert_eq!(values(&client.read_until_ready().await), ["served"]);
+}
+
+#[tokio::test]
+async fn a_statement_that_the_server_does_not_cancel_ends_with_its_session() {
+    let stubborn = "do $$ begin loop begin perform pg_sleep(0.02); \
+         exception when query_canceled then null; end; end loop; end $$";
+    for mode in MODES {
+        let plan = Plan::new(mode, 1).pool(|pool| {
+            pool.query_timeout = Timeout::after(Duration::from_millis(200));
+            pool.cancel_timeout = Duration::from_millis(300);
+        });
+        let gate = plan.start().await;
+        let mut client = gate.client().await;
+
+        client.send(&f::query(stubborn)).await;
+        let error = client.expect_error("57014").await;
+
+        assert_eq!(
+            error.text(),
+            "canceling statement due to pool.query_timeout"
+        );
+        client.expect_closed().await;
+        let what = "the place in the pool to be free again";
+        wait_for(what, Duration::from_secs(20), async || {
+            let next = gate.driver().await;
+            next.simple_query("select 1").await.is_ok()
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn idle_server_connections_are_kept_ready_and_closed_as_configured() {
     let plan = Plan::new(PoolMode::Transaction, 5).pool(|pool| {
         pool.min_idle = 2;

@@ -4,6 +4,7 @@ mod attacks;
 mod bad_input;
 mod bulk;
 mod cancel;
+mod closing;
 mod console;
 mod copy;
 mod fixture;

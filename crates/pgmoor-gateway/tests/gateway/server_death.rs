@@ -35,8 +35,13 @@ async fn start(plan: Plan) -> (Served, ScriptedServer, RawClient, ScriptedConnec
 
 /// Answers one query on the next server connection.
 async fn serve_next(server: &ScriptedServer) -> ScriptedConnection {
-    let mut connection = server.accept().await;
-    connection.welcome().await;
+    let mut connection = loop {
+        let mut connection = server.accept().await;
+        // What ran on the one before is cancelled.
+        if connection.welcome_unless_cancel().await {
+            break connection;
+        }
+    };
     assert_eq!(connection.expect_query().await, "select next");
     connection.send(&one_row("next")).await;
     connection
@@ -316,7 +321,7 @@ async fn an_answer_too_many_never_reaches_another_client() {
 
         let answer = one.read_until_ready().await;
         assert_eq!(values(&answer), ["1"], "{mode:?}");
-        drop(one);
+        drop((one, connection));
         next_is_served(&server, &gate).await;
     }
 }
@@ -369,6 +374,7 @@ async fn messages_that_no_server_sends_end_the_session_with_a_reason() {
             );
             client.expect_closed().await;
             connection.expect_closed().await;
+            drop(connection);
             next_is_served(&server, &gate).await;
         }
     }

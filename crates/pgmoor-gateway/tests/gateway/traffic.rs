@@ -113,6 +113,45 @@ async fn those_who_hold_on_can_be_ended_with_a_code_at_which_drivers_connect_aga
     }
 }
 
+#[tokio::test]
+async fn a_paused_database_lets_no_replication_connection_in() {
+    let gate = Gate::start(PoolMode::Transaction, 2).await;
+    gate.postgres.psql("alter role app replication").await;
+    gate.gateway.traffic().pause("app").expect("paused");
+    let mut client = RawClient::connect(gate.address).await;
+    let parameters = [
+        ("user", "app"),
+        ("database", "app"),
+        ("replication", "database"),
+    ];
+
+    let error = client
+        .expect_login_error(&parameters, &gate.password, "57P03")
+        .await;
+
+    assert_eq!(
+        error.text(),
+        "database \"app\" is paused, and lets no replication connection in"
+    );
+}
+
+#[tokio::test]
+async fn a_drain_counts_replication_connections_and_ends_them_with_the_others() {
+    let gate = Gate::start(PoolMode::Transaction, 2).await;
+    gate.postgres.psql("alter role app replication").await;
+    let mut client = gate.client_with(&[("replication", "database")]).await;
+    let traffic = gate.gateway.traffic();
+    traffic.pause("app").expect("paused");
+
+    let early = traffic.drain("app", Duration::from_millis(100)).await;
+    assert_eq!(early.expect("drained").remaining, 1);
+    traffic.end_holders("app").expect("ended");
+
+    client.expect_error("57P01").await;
+    let drained = traffic.drain("app", Duration::from_secs(5)).await;
+    assert!(drained.expect("drained").is_done());
+}
+
 /// A gateway with a second server that it can switch to.
 async fn two_servers(plan: Plan) -> (Gate, Postgres) {
     let (first, second) = tokio::join!(Postgres::start(), Postgres::start());

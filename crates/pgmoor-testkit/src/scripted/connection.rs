@@ -90,18 +90,24 @@ impl ScriptedConnection {
 
     /// The StartupMessage; requests for encryption before it are answered, with TLS if there is any.
     pub async fn expect_startup(&mut self) -> Startup {
+        let startup = self.startup_or_cancel().await;
+        startup.expect("client sent a CancelRequest, StartupMessage expected")
+    }
+
+    /// As [`expect_startup`](Self::expect_startup); none when it is a CancelRequest.
+    pub async fn startup_or_cancel(&mut self) -> Option<Startup> {
         loop {
             let (code, body) = self.expect_untagged().await;
             match code {
                 80_877_103 => self.answer_tls_request().await,
                 80_877_104 => self.send(b"N").await,
-                80_877_102 => panic!("client sent a CancelRequest, StartupMessage expected"),
+                80_877_102 => return None,
                 protocol => {
-                    return Startup {
+                    return Some(Startup {
                         protocol,
                         parameters: parameters_in(&body),
                         tls: self.channel.stream().is_tls(),
-                    };
+                    });
                 }
             }
         }
@@ -187,6 +193,16 @@ impl ScriptedConnection {
         self.log_in(&startup, &Login::Trust).await;
         self.greet().await;
         startup
+    }
+
+    /// As [`welcome`](Self::welcome); `false` when it is a CancelRequest.
+    pub async fn welcome_unless_cancel(&mut self) -> bool {
+        let Some(startup) = self.startup_or_cancel().await else {
+            return false;
+        };
+        self.log_in(&startup, &Login::Trust).await;
+        self.greet().await;
+        true
     }
 
     /// Behaves as PostgreSQL does until the client leaves, and returns what it has seen.
