@@ -198,11 +198,35 @@ fn rest(lexer: &mut Lexer<'_>, found: &mut Vec<Effect>) {
             }
             // A name in the schema of temporary things, wherever it stands.
             7 if is(word, "pg_temp") => found.push(Effect::Pin(PinReason::TemporaryTable)),
+            11 if is(word, "search_path") => skip_path(lexer),
             10 if is(word, "set_config") && lexer.peek() == Some(Token::Symbol(b'(')) => {
                 set_config(lexer, found);
             }
             16.. if is_session_lock(word) => found.push(Effect::Pin(PinReason::AdvisoryLock)),
             _ => {}
+        }
+    }
+}
+
+/// `= schema, …` after `search_path`: where to look for things makes none. A routine sets it for its
+/// own calls, a role or database for later sessions, `SET LOCAL` for the transaction.
+fn skip_path(lexer: &mut Lexer<'_>) {
+    let mut ahead = lexer.clone();
+    if !assigns(&ahead) {
+        return;
+    }
+    while let Some(Token::Symbol(b'=' | b',') | Token::Word(_)) = ahead.next() {
+        let name = ahead.next();
+        let is_schema = matches!(
+            name,
+            Some(Token::Word(_) | Token::Identifier(_) | Token::String(..))
+        );
+        if !is_schema || ahead.peek() == Some(Token::Symbol(b'.')) {
+            return;
+        }
+        *lexer = ahead.clone();
+        if ahead.peek() != Some(Token::Symbol(b',')) {
+            return;
         }
     }
 }
