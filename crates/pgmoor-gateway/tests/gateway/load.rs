@@ -1,9 +1,11 @@
 //! Real load: every answer comes, and comes to whom it belongs.
 
-use pgmoor_gateway::settings::PoolMode;
-use pgmoor_testkit::{Pgbench, QueryMode};
+use std::time::{Duration, Instant};
 
-use crate::fixture::{Gate, MODES};
+use pgmoor_gateway::settings::PoolMode;
+use pgmoor_testkit::{Pgbench, QueryMode, frontend as f};
+
+use crate::fixture::{Gate, MODES, values};
 
 fn pgbench(gate: &Gate) -> Pgbench {
     Pgbench::at(
@@ -81,4 +83,40 @@ async fn connecting_for_each_transaction_works_and_leaves_nothing_behind() {
         async || gate.gateway.clients() == 0,
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_large_statement_does_not_stall_the_clients_beside_it() {
+    let gate = Gate::start(PoolMode::Transaction, 4).await;
+    let mut large = gate.client().await;
+    // At least one of them is served by the same worker.
+    let mut beside = [gate.client().await, gate.client().await];
+    let text = format!("select length('{}')", "x".repeat(15 << 20));
+    large.set_patience(Duration::from_secs(60));
+    let send = async {
+        let messages = [
+            f::parse("large", &text),
+            f::bind("", "large", &[]),
+            f::execute("", 0),
+            f::sync(),
+        ];
+        values(&large.pipeline(&messages).await)
+    };
+    let mut longest = Duration::ZERO;
+    let look = async {
+        loop {
+            for client in &mut beside {
+                client.set_patience(Duration::from_secs(60));
+                let began = Instant::now();
+                client.value("select 1").await;
+                longest = longest.max(began.elapsed());
+            }
+        }
+    };
+
+    tokio::select! {
+        answer = send => assert_eq!(answer, [(15 << 20).to_string()]),
+        () = look => {}
+    }
+    assert!(longest < Duration::from_secs(2), "stalled for {longest:?}");
 }
