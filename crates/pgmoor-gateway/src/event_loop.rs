@@ -107,6 +107,7 @@ async fn work(worker: Rc<Worker>, mut inbox: Inbox) {
                 Some(Signal::Server(shared, parted)) => worker.adopt(shared).receive(*parted),
                 Some(Signal::Donate(shared, to)) => worker.adopt(shared).donate(to),
                 Some(Signal::Nudge(shared)) => worker.adopt(shared).help(),
+                Some(Signal::Evict(shared)) => worker.adopt(shared).evict(),
                 None => return,
             },
             task = inbox.tasks.recv() => match task {

@@ -268,9 +268,11 @@ impl Reloader {
             warn!("gateway.listen and gateway.unix_sockets change with the next start");
         }
         shared.state.store(Arc::new(after));
+        for pool in shared.pools() {
+            pool.forget_server();
+        }
         shared.run_everywhere(|worker| {
             for pool in worker.pools() {
-                pool.shared.welcomes.forget();
                 pool.maintain(crate::clock::Moment::now());
             }
         });

@@ -319,7 +319,7 @@ impl Worker {
     pub(crate) fn attend(&self, database: &str) {
         for pool in self.pools() {
             if &*pool.shared.key.database == database {
-                pool.shared.welcomes.forget();
+                pool.shared.forget_server();
                 pool.maintain(Moment::now());
             }
         }

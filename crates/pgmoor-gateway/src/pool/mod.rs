@@ -18,14 +18,16 @@ mod permit;
 mod server;
 mod reset;
 mod welcomes;
+mod refused;
 mod shared;
 mod local;
 mod patience;
+mod placing;
 mod waiting;
 
 pub(crate) use error::CheckoutError;
 pub(crate) use health::{Failure, Health};
-pub(crate) use local::Pool;
+pub(crate) use local::{OPEN_LIMIT, Pool};
 pub(crate) use reset::Condition;
 pub(crate) use server::{Card, Delivered, Server};
 pub(crate) use shared::{Database, Login, PoolKey, SharedPool, Signal, Signals};

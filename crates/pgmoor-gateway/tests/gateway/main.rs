@@ -17,6 +17,7 @@ mod passthrough;
 mod server_death;
 mod server_trouble;
 mod session_state;
+mod sharing;
 mod special;
 mod statements;
 mod traffic;

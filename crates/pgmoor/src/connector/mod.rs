@@ -25,6 +25,7 @@ mod report;
 mod secure;
 mod site;
 mod target;
+mod longest;
 
 use std::path::Path;
 use std::sync::Arc;
