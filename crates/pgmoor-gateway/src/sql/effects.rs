@@ -23,6 +23,9 @@ pub(crate) enum Effect {
     Deallocate { name: String },
     /// State that lives in the server's process and cannot be carried to another one.
     Pin(PinReason),
+    /// `currval` or `lastval` of a sequence that this text has not touched: what was done to it in
+    /// this session before is on the server connection of then.
+    Sequence,
     /// `DO` or `CALL`: whatever the code inside leaves behind is not seen here.
     Unseen,
 }
@@ -182,6 +185,7 @@ fn declares_hold(lexer: &mut Lexer<'_>) -> bool {
 
 /// Reads on to the end of the statement, watching for calls that leave something behind.
 fn rest(lexer: &mut Lexer<'_>, found: &mut Vec<Effect>) {
+    let mut is_touched = false;
     while let Some(token) = lexer.next() {
         let word = match token {
             Token::Symbol(b';') => return,
@@ -198,6 +202,15 @@ fn rest(lexer: &mut Lexer<'_>, found: &mut Vec<Effect>) {
             }
             // A name in the schema of temporary things, wherever it stands.
             7 if is(word, "pg_temp") => found.push(Effect::Pin(PinReason::TemporaryTable)),
+            6 if is(word, "insert") => is_touched = true,
+            5 if is(word, "merge") => is_touched = true,
+            6 | 7 if is(word, "setval") || is(word, "nextval") => is_touched = true,
+            7 if is(word, "currval") || is(word, "lastval") => {
+                let is_call = lexer.peek() == Some(Token::Symbol(b'('));
+                if is_call && !is_touched && !found.contains(&Effect::Sequence) {
+                    found.push(Effect::Sequence);
+                }
+            }
             11 if is(word, "search_path") => skip_path(lexer),
             10 if is(word, "set_config") && lexer.peek() == Some(Token::Symbol(b'(')) => {
                 set_config(lexer, found);
