@@ -174,7 +174,6 @@ impl Tenants {
         if self.evicted.is_some_and(|since| since.elapsed() < EVICTION) {
             return None;
         }
-        self.all.retain(|tenant| tenant.strong_count() > 0);
         let others = self.all.iter().filter_map(Weak::upgrade);
         let (_, victim) = others
             .filter(|other| !Arc::ptr_eq(other, pool))
@@ -191,6 +190,7 @@ fn is(known: &Weak<dyn Tenant>, pool: &Arc<dyn Tenant>) -> bool {
 
 fn enlist(list: &mut Vec<Weak<dyn Tenant>>, pool: &Arc<dyn Tenant>) {
     if !list.iter().any(|known| is(known, pool)) {
+        list.retain(|known| known.strong_count() > 0);
         list.push(Arc::downgrade(pool));
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use pgmoor::stream::{Stream, ring};
 use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::clients::Order;
 use crate::clock::Moment;
@@ -89,6 +89,11 @@ async fn accept(worker: Rc<Worker>, listener: Accepted) {
                 continue;
             }
         };
+        let keepalive = worker.gateway.state.load().settings.keepalive();
+        if let Err(error) = stream.set_keepalive(&keepalive) {
+            // Gone already, as a rule.
+            debug!(%error, "cannot have a client's connection watched");
+        }
         let chosen = worker.gateway.least_loaded(worker.index);
         let place = Place::take(&worker.gateway, chosen);
         if chosen == worker.index {
@@ -132,7 +137,7 @@ async fn tick(worker: Rc<Worker>) {
         let now = Moment::now();
         enforce_limits(&worker, now);
         if worker.index == 0 && count.is_multiple_of(SAMPLE) {
-            let totals = totals::sum(&worker.gateway.pools());
+            let totals = worker.gateway.totals(&worker.gateway.pools());
             worker.gateway.history.sample(now, totals);
         }
         if worker.index == 0 && count.is_multiple_of(RENEWAL) {
@@ -144,6 +149,9 @@ async fn tick(worker: Rc<Worker>) {
                 pool.maintain(now);
             }
             worker.forget_unused_pools();
+            if worker.index == 0 {
+                worker.gateway.forget_unused_pools();
+            }
         }
     }
 }

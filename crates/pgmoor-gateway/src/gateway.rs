@@ -259,9 +259,15 @@ impl Reloader {
     pub fn reload(&self, configuration: Configuration) -> Result<(), StartError> {
         let shared = &self.0;
         let before = shared.state.load_full();
-        let after = build(configuration, Some(&before)).inspect_err(|_| {
+        let pools = shared.pools();
+        let mut after = build(configuration, Some(&before)).inspect_err(|_| {
             shared.events.reload(false);
         })?;
+        // Who has a pool there may be asked for again; others would only pile up.
+        after.retired.retain(|_, retired| {
+            let mut pools = pools.iter();
+            pools.any(|pool| Arc::ptr_eq(&pool.database, retired))
+        });
         if after.settings.listen != before.settings.listen
             || after.settings.unix_sockets != before.settings.unix_sockets
         {
@@ -329,12 +335,16 @@ fn build(configuration: Configuration, before: Option<&State>) -> Result<State, 
         // One that was taken away and comes back is the same to the clients that it still has.
         let database = match retired.remove(name.as_str()) {
             Some(known) => {
+                known.retired.store(false, Ordering::SeqCst);
                 update(&known, &settings, configured, &endpoint, &endpoints);
                 known
             }
             None => Arc::new(new_database(&name, settings, configured, endpoint)),
         };
         built.insert(name.as_str().into(), database);
+    }
+    for database in retired.values() {
+        database.retired.store(true, Ordering::SeqCst);
     }
     Ok(State {
         tls,
@@ -360,6 +370,7 @@ fn new_database(
         endpoint: ArcSwap::new(endpoint),
         paused: AtomicBool::new(false),
         disabled: AtomicBool::new(false),
+        retired: AtomicBool::new(false),
         health: Health::default(),
         generation: AtomicU64::new(0),
     }

@@ -358,8 +358,14 @@ impl Pool {
     /// generation; sees to the least number of idle ones.
     pub(crate) fn maintain(self: &Rc<Self>, now: Moment) {
         let settings = self.shared.database.settings.load();
-        let min_idle = settings.min_idle as usize / self.shared.desks.len()
-            + usize::from(self.worker < settings.min_idle as usize % self.shared.desks.len());
+        // Users of the server come and go, and so do databases: nothing is kept ready for nobody.
+        let is_retired = self.shared.database.retired.load(Ordering::SeqCst);
+        let may_go = is_retired || self.shared.key.user.is_some();
+        let is_left = may_go && !self.shared.has_clients();
+        let min_idle = match is_left {
+            true => 0,
+            false => self.part_of(settings.min_idle as usize),
+        };
         let paused = self.shared.is_paused();
         let generation = self.shared.generation();
         let mut kept = Vec::new();
@@ -381,7 +387,7 @@ impl Pool {
                 "replaced"
             } else if server.is_expired(now) {
                 "age"
-            } else if too_long {
+            } else if too_long || is_left && is_retired {
                 "idle"
             } else {
                 kept.push(server);
@@ -400,6 +406,12 @@ impl Pool {
         drop(settings);
         self.fill(min_idle);
         self.help();
+    }
+
+    /// This worker's part of what the whole pool has.
+    fn part_of(&self, whole: usize) -> usize {
+        let workers = self.shared.desks.len();
+        whole / workers + usize::from(self.worker < whole % workers)
     }
 
     /// Calls `visit` for each idle server connection.

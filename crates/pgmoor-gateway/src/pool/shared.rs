@@ -80,6 +80,8 @@ pub(crate) struct Database {
     pub(crate) paused: AtomicBool,
     /// No client is let in any more.
     pub(crate) disabled: AtomicBool,
+    /// A reload took it away: it ends with the clients that it has.
+    pub(crate) retired: AtomicBool,
     /// What came of the last attempts to connect to its server.
     pub(crate) health: Health,
     /// Server connections of an earlier generation are closed when they come back.
@@ -186,6 +188,11 @@ impl SharedPool {
 
     pub(crate) fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn has_clients(&self) -> bool {
+        let clients = |desk: &Desk| desk.counters.clients.get();
+        self.desks.iter().any(|desk| clients(desk) > 0)
     }
 
     /// Whether it has as many server connections as it may.
