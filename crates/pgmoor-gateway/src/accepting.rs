@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit};
 use tokio::task::spawn_local;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::clock::Moment;
 use crate::entry;
@@ -40,6 +40,11 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: Accepted) {
                 continue;
             }
         };
+        let keepalive = worker.gateway.state.load().settings.keepalive();
+        if let Err(error) = stream.set_keepalive(&keepalive) {
+            // Gone already, as a rule.
+            debug!(%error, "cannot have a client's connection watched");
+        }
         let chosen = worker.gateway.least_loaded(worker.index);
         let place = Place::take(&worker.gateway, chosen);
         if chosen == worker.index {

@@ -1,7 +1,6 @@
 //! Who is let in, to what: the login itself, and the pool that it leads to.
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use pgmoor::stream::Peer;
@@ -97,7 +96,7 @@ pub(crate) async fn log_in(
         },
     };
     let pool = worker.pool(key, &database, identity.login.clone());
-    pool.shared.login.store(Arc::new(identity.login.clone()));
+    pool.shared.set_login(identity.login.clone());
     Ok(Admitted::Pool { pool, identity })
 }
 

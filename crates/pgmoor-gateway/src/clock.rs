@@ -35,6 +35,12 @@ impl Moment {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 
+    /// So much later.
+    pub(crate) fn after(self, duration: Duration) -> Self {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(micros))
+    }
+
     pub(crate) fn elapsed(self) -> Duration {
         Self::now().since(self)
     }

@@ -157,12 +157,16 @@ pub(crate) fn build(
         // One that was taken away and comes back is the same to the clients that it still has.
         let database = match retired.remove(name.as_str()) {
             Some(known) => {
+                known.retired.store(false, Ordering::SeqCst);
                 update(&known, &settings, configured, &endpoint, &endpoints);
                 known
             }
             None => Arc::new(new_database(&name, settings, configured, endpoint)),
         };
         built.insert(name.as_str().into(), database);
+    }
+    for database in retired.values() {
+        database.retired.store(true, Ordering::SeqCst);
     }
     Ok(State {
         tls,
@@ -233,6 +237,7 @@ fn new_database(
         endpoint: ArcSwap::new(endpoint),
         paused: AtomicBool::new(false),
         disabled: AtomicBool::new(false),
+        retired: AtomicBool::new(false),
         health: Health::default(),
         generation: AtomicU64::new(0),
         kills: AtomicU64::new(0),

@@ -97,11 +97,12 @@ impl Histogram {
 pub(crate) const PINS: usize = 9;
 
 /// Why server connections are closed, as the metrics say it.
-pub(crate) const DISCARDS: [&str; 12] = [
+pub(crate) const DISCARDS: [&str; 13] = [
     "age",
     "cancel_timeout",
     "client_broke_protocol",
     "client_gone",
+    "evicted",
     "idle",
     "out_of_sync",
     "paused",

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pgmoor::connector;
 use pgmoor::stream::Stream;
@@ -19,7 +19,7 @@ use crate::console;
 use crate::farewell::{FAREWELL, farewell, stage_of_end, turn_away};
 use crate::login::{Hello, Identity, Refusal, Talk, hello};
 use crate::parameters::{Parameters, parse_options};
-use crate::pool::{Login, Pool, Server};
+use crate::pool::{Login, OPEN_LIMIT, Pool, Server};
 use crate::relay::Relay;
 use crate::session::Session;
 use crate::settings::PoolMode;
@@ -260,14 +260,10 @@ async fn replicate(
         },
     };
     let dbname = database.dbname.load_full();
+    let limit = endpoint.connector.longest().unwrap_or(OPEN_LIMIT);
     let connection = endpoint
         .connector
-        .connect(
-            login,
-            dbname.as_deref(),
-            &extra,
-            Instant::now() + Duration::from_secs(15),
-        )
+        .connect(login, dbname.as_deref(), &extra, Instant::now() + limit)
         .await
         .map_err(|error| {
             Refusal::new(error.sqlstate(), crate::report::chain(&error))

@@ -80,6 +80,7 @@ async fn work(worker: Rc<Worker>, mut inbox: Inbox) {
                 Some(Signal::Server(shared, parted)) => worker.adopt(shared).receive(*parted),
                 Some(Signal::Donate(shared, to)) => worker.adopt(shared).donate(to),
                 Some(Signal::Nudge(shared)) => worker.adopt(shared).help(),
+                Some(Signal::Evict(shared)) => worker.adopt(shared).evict(),
                 None => return,
             },
             task = inbox.tasks.recv() => match task {
@@ -104,7 +105,7 @@ async fn tick(worker: Rc<Worker>) {
         let now = Moment::now();
         enforce_limits(&worker, now);
         if worker.index == 0 && count.is_multiple_of(SAMPLE) {
-            let totals = totals::sum(&worker.gateway.pools());
+            let totals = worker.gateway.totals(&worker.gateway.pools());
             worker.gateway.history.sample(now, totals);
         }
         if worker.index == 0 && count.is_multiple_of(RENEWAL) {
@@ -116,6 +117,9 @@ async fn tick(worker: Rc<Worker>) {
                 pool.maintain(now);
             }
             worker.forget_unused_pools();
+            if worker.index == 0 {
+                worker.gateway.forget_unused_pools();
+            }
         }
     }
 }

@@ -240,18 +240,26 @@ impl Reloader {
     pub fn reload(&self, configuration: Configuration) -> Result<(), StartError> {
         let shared = &self.0;
         let before = shared.state.load_full();
-        let after = build(configuration, Some(&before)).inspect_err(|_| {
+        let pools = shared.pools();
+        let mut after = build(configuration, Some(&before)).inspect_err(|_| {
             shared.events.reload(false);
         })?;
+        // Who has a pool there may be asked for again; others would only pile up.
+        after.retired.retain(|_, retired| {
+            let mut pools = pools.iter();
+            pools.any(|pool| Arc::ptr_eq(&pool.database, retired))
+        });
         if after.settings.listen != before.settings.listen
             || after.settings.unix_sockets != before.settings.unix_sockets
         {
             warn!("gateway.listen and gateway.unix_sockets change with the next start");
         }
         shared.state.store(Arc::new(after));
+        for pool in shared.pools() {
+            pool.forget_server();
+        }
         shared.run_everywhere(|worker| {
             for pool in worker.pools() {
-                pool.shared.welcomes.forget();
                 pool.forget_failures();
                 pool.maintain(crate::clock::Moment::now());
             }

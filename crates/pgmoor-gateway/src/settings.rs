@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pgmoor::settings::{Loader, Node, Place, Problem, Timeout, Value};
+use pgmoor::stream::KeepAlive;
 
 pub use access::{
     AuthSettings, CertificateLogin, ClientCertificate, Passthrough, TlsMode, TlsSettings,
@@ -58,12 +59,35 @@ pgmoor::settings! {
         shutdown_timeout: Duration = "30s", range "0..=1d", since "0.1";
         /// How long a client may stay connected without a word; `0` for ever.
         client_idle_timeout: Timeout = "0", range "1s..=30d", since "0.1";
+        /// How long a TCP client may be silent before it is probed whether it is still there; `0` for never.
+        tcp_keepalives_idle: Timeout = "60s", range "1s..=9h", since "0.1";
+        /// How long each probe waits for its answer.
+        tcp_keepalives_interval: Duration = "10s", range "1s..=9h", since "0.1";
+        /// How many probes without an answer end the connection.
+        tcp_keepalives_count: NonZeroU32 = "6", range "1..=127", since "0.1";
+        /// How long a TCP client may leave unacknowledged what it was sent, before the connection ends;
+        /// `0` for as long as the kernel tries.
+        tcp_user_timeout: Timeout = "2m", range "1s..=1d", since "0.1";
         /// TLS between clients and pgmoor.
         tls: TlsSettings, since "0.1";
         /// Who may log in, and how.
         auth: AuthSettings, since "0.1";
     }
     check check_gateway
+}
+
+impl GatewaySettings {
+    /// When TCP notices that a client is gone.
+    pub(crate) fn keepalive(&self) -> KeepAlive {
+        let idle = self.tcp_keepalives_idle.get();
+        KeepAlive {
+            enabled: idle.is_some(),
+            idle,
+            interval: Some(self.tcp_keepalives_interval),
+            count: Some(self.tcp_keepalives_count.get()),
+            user_timeout: self.tcp_user_timeout.get(),
+        }
+    }
 }
 
 fn check_gateway(

@@ -1,7 +1,7 @@
 //! What pools have counted, summed up by database, since the start and over the last minute.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Moment;
@@ -58,6 +58,12 @@ impl Buckets {
             below = through;
         }
         None
+    }
+
+    /// How many took certainly longer than `limit`.
+    pub(crate) fn count_above(&self, limit: Duration) -> u64 {
+        let first = BOUNDS.partition_point(|&bound| u128::from(bound) < limit.as_micros()) + 1;
+        self.counts.get(first..).unwrap_or_default().iter().sum()
     }
 
     /// The mean in microseconds; 0 when there were none.
@@ -194,6 +200,35 @@ pub(crate) fn sum(pools: &[Arc<SharedPool>]) -> ByDatabase {
     totals
 }
 
+/// What pools had counted that are no more.
+#[derive(Debug, Default)]
+pub(crate) struct Departed(Mutex<ByDatabase>);
+
+impl Departed {
+    fn totals(&self) -> MutexGuard<'_, ByDatabase> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn add(&self, pool: &SharedPool) {
+        let mut totals = self.totals();
+        let total = totals.entry(pool.key.database.clone()).or_default();
+        for desk in &pool.desks {
+            total.add(&Totals::of(&desk.counters));
+        }
+    }
+
+    pub(crate) fn add_to(&self, totals: &mut ByDatabase) {
+        for (name, counted) in self.totals().iter() {
+            totals.entry(name.clone()).or_default().add(counted);
+        }
+    }
+
+    /// Forgets all other databases.
+    pub(crate) fn keep(&self, is_kept: impl Fn(&str) -> bool) {
+        self.totals().retain(|name, _| is_kept(name));
+    }
+}
+
 /// The sums of the last minute. One worker adds to it, every ten seconds.
 #[derive(Debug, Default)]
 pub(crate) struct History(Mutex<VecDeque<(Moment, ByDatabase)>>);
@@ -249,6 +284,9 @@ mod tests {
         let worst = buckets.quantile(1.0).expect("there are some");
         assert_eq!(worst, Duration::from_secs(1));
         assert_eq!(Buckets::default().quantile(0.5), None);
+        assert_eq!(buckets.count_above(Duration::from_millis(1)), 1);
+        assert_eq!(buckets.count_above(Duration::from_micros(500)), 100);
+        assert_eq!(buckets.count_above(Duration::from_secs(1)), 0);
     }
 
     #[test]

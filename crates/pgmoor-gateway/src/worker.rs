@@ -27,7 +27,7 @@ use crate::login::Users;
 use crate::pool::{Database, Login, Pool, PoolKey, SharedPool, Signal, Signals};
 use crate::predecessor::Predecessor;
 use crate::settings::GatewaySettings;
-use crate::totals::History;
+use crate::totals::{self, ByDatabase, Departed, History};
 
 /// Clients that one worker numbers before it begins again.
 const NUMBERS: u32 = 1 << 20;
@@ -73,6 +73,7 @@ pub(crate) struct Shared {
     /// When the gateway started.
     pub(crate) started: Moment,
     pools: Pools,
+    departed: Departed,
     signals: Signals,
     tasks: Box<[mpsc::UnboundedSender<Task>]>,
     connected: AtomicUsize,
@@ -110,6 +111,22 @@ mod parking {
             }
         }
 
+        /// Forgets those that no worker has any more, unless they are kept; shows them once more.
+        pub(super) fn forget_unused(
+            &self,
+            is_kept: impl Fn(&SharedPool) -> bool,
+            forgets: impl Fn(&SharedPool),
+        ) {
+            let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            pools.retain(|_, pool| {
+                let is_used = Arc::strong_count(pool) > 1 || is_kept(pool);
+                if !is_used {
+                    forgets(pool);
+                }
+                is_used
+            });
+        }
+
         pub(super) fn all(&self) -> Vec<Arc<SharedPool>> {
             let pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             pools.values().cloned().collect()
@@ -140,6 +157,7 @@ impl Shared {
             hooks: ArcSwapOption::empty(),
             started: Moment::now(),
             pools: Pools::default(),
+            departed: Departed::default(),
             signals: Signals(signals.into()),
             tasks: tasks.into(),
             connected: AtomicUsize::new(0),
@@ -175,6 +193,29 @@ impl Shared {
         let pools = self.pools();
         let desks = pools.iter().flat_map(|pool| &pool.desks);
         desks.map(|desk| desk.counters.closing_servers.get()).sum()
+    }
+
+    /// Forgets the pools that nobody uses: users of the server come and go, as databases do. What was
+    /// counted stays with the database, as long as that is served.
+    pub(crate) fn forget_unused_pools(&self) {
+        let state = self.state.load();
+        let served = |pool: &SharedPool| {
+            let database = state.databases.get(&pool.key.database);
+            database.is_some_and(|database| Arc::ptr_eq(database, &pool.database))
+        };
+        self.pools.forget_unused(
+            |pool| served(pool) && pool.key.user.is_none(),
+            |pool| self.departed.add(pool),
+        );
+        self.departed
+            .keep(|database| state.databases.contains_key(database));
+    }
+
+    /// What was counted for each database by these pools, which are all, and by those before them.
+    pub(crate) fn totals(&self, pools: &[Arc<SharedPool>]) -> ByDatabase {
+        let mut totals = totals::sum(pools);
+        self.departed.add_to(&mut totals);
+        totals
     }
 
     /// Has a worker do something; `false` when it is gone.
@@ -345,7 +386,7 @@ impl Worker {
     pub(crate) fn attend(&self, database: &str) {
         for pool in self.pools() {
             if &*pool.shared.key.database == database {
-                pool.shared.welcomes.forget();
+                pool.shared.forget_server();
                 pool.forget_failures();
                 pool.maintain(Moment::now());
             }

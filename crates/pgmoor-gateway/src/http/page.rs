@@ -12,8 +12,11 @@ use crate::totals::Totals;
 
 /// How often the page renews itself, in seconds.
 const REFRESH: u32 = 5;
-/// A pool whose clients waited longer than this at p99 is slow.
-const SLOW: Duration = Duration::from_millis(100);
+/// A client that waited longer than this waited long.
+const LONG: Duration = Duration::from_millis(100);
+/// So many that waited long, and one in a hundred of all, make a database slow: the first clients of a
+/// pool wait while it is opened, which tells nothing.
+const MANY: u64 = 10;
 
 /// How things are, at one glance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,10 +59,11 @@ fn verdict(overview: &Overview) -> (Light, String, Vec<String>) {
         notes.push(format!("{} is paused: its clients wait", paused.join(", ")));
     }
     for (name, recent) in &overview.recent {
-        if let Some(wait) = recent.wait.quantile(0.99).filter(|wait| *wait > SLOW) {
+        let (long, all) = (recent.wait.count_above(LONG), recent.wait.count());
+        if long >= MANY.max(all / 100) {
             notes.push(format!(
-                "clients of {name} waited {} for a server connection (p99)",
-                duration(wait)
+                "{long} of {all} waits of clients of {name} for a server connection took more than {}",
+                duration(LONG)
             ));
         }
         if recent.timeouts > 0 {
@@ -442,6 +446,29 @@ mod tests {
         seen.push(line(&overview));
 
         insta::assert_snapshot!(seen.join("\n"));
+    }
+
+    #[test]
+    fn a_few_long_waits_at_the_start_are_no_reason_to_worry() {
+        let (mut overview, _) = crate::console::tests::busy();
+        overview.databases[0].paused = false;
+        let mut with_waits = |count: usize| {
+            let recent = overview.recent.values_mut().next().expect("a database");
+            recent.wait = Default::default();
+            // Between 200 and 500 ms.
+            recent.wait.counts[12] = count as u64;
+            recent.timeouts = 0;
+            verdict(&overview).2.join(", ")
+        };
+
+        assert!(!with_waits(3).contains("waits of"), "{}", with_waits(3));
+        assert!(
+            with_waits(30).contains(
+                "30 of 30 waits of clients of app for a server connection took more than 100 ms"
+            ),
+            "{}",
+            with_waits(30)
+        );
     }
 
     #[test]

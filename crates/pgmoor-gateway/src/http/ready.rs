@@ -131,7 +131,7 @@ pub(super) async fn keep_known(shared: Arc<Shared>) {
 async fn attempt(database: &Database, own_login: bool) {
     let endpoint = database.endpoint.load_full();
     let dbname = database.dbname.load_full();
-    let Some(_admission) = endpoint.admit() else {
+    let Some(_admission) = endpoint.admit_one() else {
         // All of its connections are open, so it is there.
         return database.health.succeeded();
     };

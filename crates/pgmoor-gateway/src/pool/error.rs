@@ -15,6 +15,8 @@ pub(crate) enum CheckoutError {
         database: String,
         waited: Duration,
         paused: bool,
+        /// The endpoint's limit, where that and not the pool's size is why.
+        full: Option<(String, usize)>,
         /// Why none could be opened, if that was tried.
         #[source]
         last: Option<Arc<ConnectError>>,
@@ -24,6 +26,8 @@ pub(crate) enum CheckoutError {
     #[error("cannot connect to the server of database \"{database}\"")]
     Connect {
         database: String,
+        /// When the server is asked again; `None` for one that was asked just now.
+        again: Option<Duration>,
         #[source]
         source: Arc<ConnectError>,
     },
@@ -49,6 +53,12 @@ impl CheckoutError {
             Self::TimedOut { paused: true, .. } => {
                 "the database is paused; \"RESUME\" in the admin database lets clients go on".into()
             }
+            Self::TimedOut {
+                full: Some((endpoint, limit)),
+                ..
+            } => format!(
+                "all {limit} connections that endpoint \"{endpoint}\" allows are in use: look at SHOW SERVERS for long transactions, or raise its max_connections"
+            ),
             Self::TimedOut { .. } => {
                 "all server connections are in use: look at SHOW SERVERS for long transactions, or raise pool.size"
                     .into()
@@ -56,7 +66,11 @@ impl CheckoutError {
             Self::QueueFull { limit, .. } => {
                 format!("{limit} clients wait already; raise pool.size or pool.max_waiting")
             }
-            Self::Connect { source, .. } => source.hint().unwrap_or_default(),
+            Self::Connect { source, again, .. } => {
+                let hint = source.hint();
+                let again = again.map(|again| format!("next try in {} s", again.as_secs() + 1));
+                [hint, again].into_iter().flatten().collect::<Vec<_>>().join("; ")
+            }
         }
     }
 

@@ -15,14 +15,14 @@ use tracing::{debug, info, warn};
 use super::error::CheckoutError;
 use super::permit::Permit;
 use super::reset::{Condition, reset};
-use super::server::{Health, Parted, Server};
-use super::shared::{Login, SharedPool, Signal};
+use super::server::{Health, Server};
+use super::shared::{Login, SharedPool};
 use crate::clock::Moment;
 use crate::counters::PoolCounters;
 use crate::statements::Registry;
 
 /// How long opening a server connection may take when the endpoint sets no limit.
-const OPEN_LIMIT: Duration = Duration::from_secs(15);
+pub(crate) const OPEN_LIMIT: Duration = Duration::from_secs(15);
 /// Server connections that one worker opens for a pool at the same time.
 const MAX_OPENING: usize = 8;
 /// Waits between attempts to open a server connection grow from the first to the last. The last is
@@ -45,7 +45,7 @@ pub(crate) struct Pool {
     pub(crate) registry: RefCell<Registry>,
     pub(super) worker: usize,
     #[expect(clippy::vec_box, reason = "it goes from hand to hand as a pointer")]
-    idle: RefCell<Vec<Box<Server>>>,
+    pub(super) idle: RefCell<Vec<Box<Server>>>,
     pub(super) queue: RefCell<VecDeque<Waiter>>,
     opening: Cell<usize>,
     /// Attempts to open a server connection that failed in a row.
@@ -86,10 +86,10 @@ impl Pool {
     }
 
     /// The most recently used idle server connection that is still good.
-    fn take_idle(&self) -> Option<Box<Server>> {
+    pub(super) fn take_idle(&self) -> Option<Box<Server>> {
         let mut idle = self.idle.borrow_mut();
         while let Some(mut server) = idle.pop() {
-            self.show_idle(idle.len());
+            self.show_idle(&idle);
             if server.health() == Health::Dead {
                 info!(server_id = server.about.card.id, pool = %self.name(), "server closed an idle connection");
                 self.counters.discards.add("server_gone");
@@ -104,11 +104,13 @@ impl Pool {
         None
     }
 
-    fn show_idle(&self, count: usize) {
-        self.shared.desks[self.worker]
-            .idle
-            .store(count, Ordering::SeqCst);
-        self.counters.idle_servers.set(count as u64);
+    pub(super) fn show_idle(&self, idle: &[Box<Server>]) {
+        let desk = &self.shared.desks[self.worker];
+        let since = idle.first().map(|server| server.about.used.get());
+        desk.idle_since
+            .store(since.map_or(0, Moment::micros), Ordering::Relaxed);
+        desk.idle.store(idle.len(), Ordering::SeqCst);
+        self.counters.idle_servers.set(idle.len() as u64);
     }
 
     /// Puts a client into the queue; gives what it waits on, since when, and how long it may.
@@ -117,9 +119,10 @@ impl Pool {
     ///
     /// [`CheckoutError::QueueFull`]; [`CheckoutError::Connect`] when waiting would not help.
     pub(super) fn enqueue(self: &Rc<Self>) -> Result<(Outcome, Moment, Duration), CheckoutError> {
-        if let Some(source) = self.hopeless() {
+        if let Some((source, again)) = self.hopeless() {
             return Err(CheckoutError::Connect {
                 database: self.shared.key.database.to_string(),
+                again: Some(again),
                 source,
             });
         }
@@ -155,6 +158,11 @@ impl Pool {
         if self.shared.is_paused() {
             return;
         }
+        if !self.queue.borrow().is_empty()
+            && let Some((error, again)) = self.hopeless()
+        {
+            self.fail_all(&error, Some(again));
+        }
         while !self.queue.borrow().is_empty() {
             match self.take_idle() {
                 Some(server) => self.place(server),
@@ -167,8 +175,11 @@ impl Pool {
             if wanted > 0 {
                 self.shared.ask_for_donation(self.worker);
             }
-            // One attempt at a time until one succeeds.
-            wanted = wanted.min(usize::from(self.opening.get() == 0 && !self.retrying.get()));
+            // One attempt at a time until one succeeds, and none where it would be refused again.
+            let may_try = self.opening.get() == 0
+                && !self.retrying.get()
+                && self.shared.refused.now(self.shared.generation()).is_none();
+            wanted = wanted.min(usize::from(may_try));
         }
         while wanted > 0 && self.opening.get() < MAX_OPENING {
             let Some(permit) = self.shared.permit() else {
@@ -182,8 +193,10 @@ impl Pool {
     /// Keeps so many idle server connections ready.
     pub(crate) fn fill(self: &Rc<Self>, min_idle: usize) {
         let ready = self.idle.borrow().len() + self.opening.get();
+        let is_trying = self.retrying.get() || self.failures.get() > 0 && self.opening.get() > 0;
         if ready < min_idle
-            && self.failures.get() == 0
+            && !is_trying
+            && self.shared.refused.now(self.shared.generation()).is_none()
             && !self.shared.is_paused()
             && let Some(permit) = self.shared.permit()
         {
@@ -206,7 +219,7 @@ impl Pool {
                     pool.counters.connect.observe(started.elapsed());
                     pool.opened(connection, permit, generation, &endpoint);
                 }
-                Err(error) => pool.failed(Arc::new(error), permit),
+                Err(error) => pool.failed(Arc::new(error), permit, generation),
             }
         });
     }
@@ -229,7 +242,8 @@ impl Pool {
             },
         };
         let dbname = database.dbname.load_full();
-        let deadline = std::time::Instant::now() + OPEN_LIMIT;
+        let limit = endpoint.connector.longest().unwrap_or(OPEN_LIMIT);
+        let deadline = std::time::Instant::now() + limit;
         let connection = endpoint
             .connector
             .connect(login, dbname.as_deref(), &[], deadline)
@@ -246,6 +260,8 @@ impl Pool {
     ) {
         self.counters.server_opened.add(1);
         self.shared.database.health.succeeded();
+        self.shared.refused.forget();
+        self.shared.welcomes.compare(&connection.parameters);
         self.failures.set(0);
         *self.last_error.borrow_mut() = None;
         let settings = self.shared.database.settings.load();
@@ -262,7 +278,7 @@ impl Pool {
         self.help();
     }
 
-    fn failed(self: &Rc<Self>, error: Arc<ConnectError>, permit: Permit) {
+    fn failed(self: &Rc<Self>, error: Arc<ConnectError>, permit: Permit, generation: u64) {
         permit.return_silently();
         self.counters.server_failed.add(1);
         self.shared.database.health.failed(&error);
@@ -272,15 +288,21 @@ impl Pool {
         if before.is_none_or(|before| before.sqlstate() != error.sqlstate()) {
             warn!(pool = %self.name(), error = %crate::report::chain(&*error), "cannot open server connection");
         }
-        if !error.is_retryable() && self.shared.open() == 0 {
-            self.fail_all(&error);
+        if !error.is_retryable() {
+            self.shared.refused.note(&error, generation);
+            if let Some((error, again)) = self.hopeless() {
+                self.fail_all(&error, Some(again));
+            }
         }
         if self.retrying.replace(true) {
             return;
         }
-        let delay = RETRY
-            .1
-            .min(RETRY.0 * 2u32.saturating_pow(failures.min(10) - 1));
+        let delay = match self.shared.refused.now(generation) {
+            Some((_, again)) => again,
+            None => RETRY
+                .1
+                .min(RETRY.0 * 2u32.saturating_pow(failures.min(10) - 1)),
+        };
         let pool = self.clone();
         tokio::task::spawn_local(async move {
             tokio::time::sleep(delay).await;
@@ -342,94 +364,18 @@ impl Pool {
         });
     }
 
-    /// Gives a clean server connection to who needs it most, or keeps it.
-    fn place(self: &Rc<Self>, mut server: Box<Server>) {
-        let paused = self.shared.is_paused();
-        if paused || server.about.card.generation != self.shared.generation() {
-            let reason = if paused { "paused" } else { "replaced" };
-            self.counters.discards.add(reason);
-            return server.close();
-        }
-        if self.queue.borrow().is_empty() && !self.has_needier() {
-            let count = {
-                let mut idle = self.idle.borrow_mut();
-                idle.push(server);
-                idle.len()
-            };
-            self.show_idle(count);
-            // A client elsewhere may have begun to wait before it could see this.
-            if self.has_needier()
-                && let Some(server) = self.take_idle()
-            {
-                self.place_elsewhere(server);
-            }
-            return;
-        }
-        if let Some(neediest) = self.shared.neediest(self.worker) {
-            return self.give(*server, neediest);
-        }
-        loop {
-            let Some(waiter) = self.queue.borrow_mut().pop_front() else {
-                return self.place(server);
-            };
-            self.counters.wait.observe(waiter.since.elapsed());
-            self.counters.active_servers.change(1);
-            match waiter.sender.send(Ok(server)) {
-                Ok(()) => return self.show_queue(),
-                Err(Ok(unsent)) => {
-                    self.counters.active_servers.change(-1);
-                    server = unsent;
-                }
-                Err(Err(_)) => return self.show_queue(),
-            }
-        }
-    }
-
-    fn has_needier(&self) -> bool {
-        self.shared.neediest(self.worker).is_some()
-    }
-
-    fn place_elsewhere(self: &Rc<Self>, server: Box<Server>) {
-        match self.shared.neediest(self.worker) {
-            Some(worker) => self.give(*server, worker),
-            None => self.place(server),
-        }
-    }
-
-    fn give(self: &Rc<Self>, server: Server, worker: usize) {
-        let Ok(parted) = server.part() else {
-            return;
-        };
-        let signal = Signal::Server(self.shared.clone(), Box::new(parted));
-        if let Err(Signal::Server(_, parted)) = self.shared.send(worker, signal) {
-            // That worker is gone, and its clients with it.
-            drop(parted);
-        }
-    }
-
-    /// A server connection from another worker.
-    pub(crate) fn receive(self: &Rc<Self>, parted: Parted) {
-        if let Ok(server) = parted.attach() {
-            self.place(Box::new(server));
-        }
-    }
-
-    /// A client of another worker waits.
-    pub(crate) fn donate(self: &Rc<Self>, worker: usize) {
-        if self.shared.desks[worker].waiting.load(Ordering::SeqCst) == 0 {
-            return;
-        }
-        if let Some(server) = self.take_idle() {
-            self.give(*server, worker);
-        }
-    }
-
     /// Closes idle server connections that are dead, too old, too long idle, or of an earlier
     /// generation; sees to the least number of idle ones.
     pub(crate) fn maintain(self: &Rc<Self>, now: Moment) {
         let settings = self.shared.database.settings.load();
-        let min_idle = settings.min_idle as usize / self.shared.desks.len()
-            + usize::from(self.worker < settings.min_idle as usize % self.shared.desks.len());
+        // Users of the server come and go, and so do databases: nothing is kept ready for nobody.
+        let is_retired = self.shared.database.retired.load(Ordering::SeqCst);
+        let may_go = is_retired || self.shared.key.user.is_some();
+        let is_left = may_go && !self.shared.has_clients();
+        let min_idle = match is_left {
+            true => 0,
+            false => self.part_of(settings.min_idle as usize),
+        };
         let paused = self.shared.is_paused();
         let generation = self.shared.generation();
         let mut kept = Vec::new();
@@ -451,7 +397,7 @@ impl Pool {
                 "replaced"
             } else if server.is_expired(now) {
                 "age"
-            } else if too_long {
+            } else if too_long || is_left && is_retired {
                 "idle"
             } else {
                 kept.push(server);
@@ -460,7 +406,7 @@ impl Pool {
             self.counters.discards.add(reason);
             server.close();
         }
-        self.show_idle(kept.len());
+        self.show_idle(&kept);
         *self.idle.borrow_mut() = kept;
         self.registry.borrow_mut().sweep();
         self.queue
@@ -470,6 +416,12 @@ impl Pool {
         drop(settings);
         self.fill(min_idle);
         self.help();
+    }
+
+    /// This worker's part of what the whole pool has.
+    fn part_of(&self, whole: usize) -> usize {
+        let workers = self.shared.desks.len();
+        whole / workers + usize::from(self.worker < whole % workers)
     }
 
     /// Calls `visit` for each idle server connection.

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use crate::endpoint::Admission;
+use crate::endpoint::{Admission, Tenant};
 
 /// Who gives permits and takes them back.
 pub(super) trait Grantor: Send + Sync + Debug {
@@ -32,6 +32,13 @@ impl Permit {
     pub(super) fn at(mut self, admission: Admission) -> Self {
         self.admission = Some(admission);
         self
+    }
+
+    /// Whether a pool at the same endpoint needs it more than `pool`, which has it.
+    #[inline]
+    pub(super) fn is_needed_elsewhere(&self, pool: &dyn Tenant) -> bool {
+        let admission = self.admission.as_ref();
+        admission.is_some_and(|admission| admission.is_needed_elsewhere(pool))
     }
 
     /// Gives it back without waking anybody, because whoever had it tries again later.

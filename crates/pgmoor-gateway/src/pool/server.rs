@@ -85,7 +85,7 @@ pub(crate) struct About {
     /// When it is too old; `None` for never.
     expires: Option<Moment>,
     /// Held for as long as the connection is.
-    _permit: Option<Permit>,
+    pub(super) permit: Option<Permit>,
 }
 
 /// A server connection between two workers.
@@ -143,7 +143,7 @@ impl Server {
                 outbox: Vec::new(),
                 used: Cell::new(opened),
                 expires,
-                _permit: permit,
+                permit,
             }),
         }
     }

@@ -10,12 +10,13 @@ use tokio::sync::mpsc;
 
 use super::health::Health;
 use super::permit::{Grantor, Permit};
+use super::refused::Refused;
 use super::server::Parted;
 use super::suspects::Suspects;
 use super::welcomes::Welcomes;
 use crate::clock::Moment;
 use crate::counters::PoolCounters;
-use crate::endpoint::{Endpoint, admit};
+use crate::endpoint::{Endpoint, Tenant, admit};
 use crate::settings::PoolSettings;
 
 /// A client elsewhere has to wait this much longer than the first one here to go before it.
@@ -46,6 +47,26 @@ pub(crate) enum Login {
     },
 }
 
+impl Login {
+    /// Compared in a time that tells something of the secrets, but both were proven already.
+    fn is_same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Endpoint, Self::Endpoint) => true,
+            (Self::Password(own), Self::Password(other)) => own.expose() == other.expose(),
+            (
+                Self::Keys { client, server },
+                Self::Keys {
+                    client: other_client,
+                    server: other_server,
+                },
+            ) => {
+                client.expose() == other_client.expose() && server.expose() == other_server.expose()
+            }
+            _ => false,
+        }
+    }
+}
+
 /// A database that clients ask for, as all workers see it.
 #[derive(Debug)]
 pub(crate) struct Database {
@@ -60,6 +81,8 @@ pub(crate) struct Database {
     pub(crate) paused: AtomicBool,
     /// No client is let in any more.
     pub(crate) disabled: AtomicBool,
+    /// A reload took it away: it ends with the clients that it has.
+    pub(crate) retired: AtomicBool,
     /// What came of the last attempts to connect to its server.
     pub(crate) health: Health,
     /// Server connections of an earlier generation are closed when they come back.
@@ -79,6 +102,9 @@ pub(crate) enum Signal {
     Donate(Arc<SharedPool>, usize),
     /// Look whether a waiting client can be helped now.
     Nudge(Arc<SharedPool>),
+    /// A client of another pool needs its place: close the idle server connection that was not used
+    /// for longest.
+    Evict(Arc<SharedPool>),
 }
 
 /// The ways to the workers. No more signals are under way than there are clients waiting and
@@ -105,6 +131,8 @@ pub(crate) struct Desk {
     pub(crate) oldest: AtomicU64,
     /// Server connections that are free.
     pub(crate) idle: AtomicUsize,
+    /// Since when the one is that was not used for longest ([`Moment`]); 0 for none.
+    pub(crate) idle_since: AtomicU64,
     pub(crate) counters: Arc<PoolCounters>,
 }
 
@@ -123,6 +151,8 @@ pub(crate) struct SharedPool {
     pub(crate) login: ArcSwap<Login>,
     pub(crate) desks: Box<[Desk]>,
     pub(crate) welcomes: Welcomes,
+    /// Why the server lets nobody in, while it is not asked again.
+    pub(super) refused: Refused,
     open: AtomicUsize,
     waiting: AtomicUsize,
     signals: Signals,
@@ -141,6 +171,7 @@ impl SharedPool {
             login: ArcSwap::from_pointee(login),
             desks: signals.0.iter().map(|_| Desk::default()).collect(),
             welcomes: Welcomes::default(),
+            refused: Refused::default(),
             open: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             signals,
@@ -164,6 +195,30 @@ impl SharedPool {
         self.open.load(Ordering::Relaxed)
     }
 
+    pub(super) fn has_clients(&self) -> bool {
+        let clients = |desk: &Desk| desk.counters.clients.get();
+        self.desks.iter().any(|desk| clients(desk) > 0)
+    }
+
+    /// Whether it has as many server connections as it may.
+    pub(crate) fn is_full(&self) -> bool {
+        self.open() >= self.database.settings.load().size.get() as usize
+    }
+
+    /// What was learned of the server may be true no more: the configuration or the endpoint changed.
+    pub(crate) fn forget_server(&self) {
+        self.welcomes.forget();
+        self.refused.forget();
+    }
+
+    /// How server connections log in from now on.
+    pub(crate) fn set_login(&self, login: Login) {
+        if !self.login.load().is_same_as(&login) {
+            self.login.store(Arc::new(login));
+            self.refused.forget();
+        }
+    }
+
     /// A permit for one more server connection.
     pub(crate) fn permit(self: &Arc<Self>) -> Option<Permit> {
         let size = self.database.settings.load().size.get() as usize;
@@ -171,7 +226,7 @@ impl SharedPool {
             return None;
         }
         let permit = Permit::new(self.clone());
-        match self.database.endpoint.load().admit() {
+        match self.database.endpoint.load().admit(self) {
             Some(admission) => Some(permit.at(admission)),
             None => {
                 permit.return_silently();
@@ -242,16 +297,43 @@ impl SharedPool {
 
     /// Wakes the worker whose client waits longest: a permit came free.
     fn nudge(self: &Arc<Self>) {
-        let neediest = self
-            .desks
-            .iter()
-            .enumerate()
-            .map(|(index, desk)| (index, desk.oldest.load(Ordering::SeqCst)))
-            .filter(|&(_, oldest)| oldest != 0)
-            .min_by_key(|&(_, oldest)| oldest);
-        if let Some((worker, _)) = neediest {
+        if let Some((worker, _)) = self.earliest(|desk| &desk.oldest) {
             let _ = self.signals.send(worker, Signal::Nudge(self.clone()));
         }
+    }
+
+    /// The worker that shows the earliest of these moments, and the moment.
+    fn earliest(&self, shown: impl Fn(&Desk) -> &AtomicU64) -> Option<(usize, Moment)> {
+        let moments = self
+            .desks
+            .iter()
+            .map(|desk| shown(desk).load(Ordering::SeqCst));
+        let (worker, earliest) = moments
+            .enumerate()
+            .filter(|&(_, moment)| moment != 0)
+            .min_by_key(|&(_, moment)| moment)?;
+        Some((worker, Moment::from_micros(earliest)))
+    }
+}
+
+impl Tenant for SharedPool {
+    fn waits_since(&self) -> Option<Moment> {
+        self.earliest(|desk| &desk.oldest).map(|(_, since)| since)
+    }
+
+    fn idle_since(&self) -> Option<Moment> {
+        self.earliest(|desk| &desk.idle_since)
+            .map(|(_, since)| since)
+    }
+
+    fn evict(self: Arc<Self>) {
+        if let Some((worker, _)) = self.earliest(|desk| &desk.idle_since) {
+            let _ = self.signals.send(worker, Signal::Evict(self.clone()));
+        }
+    }
+
+    fn wake(self: Arc<Self>) {
+        self.nudge();
     }
 }
 

@@ -55,7 +55,13 @@ impl Waiting {
     }
 
     fn timed_out(&self) -> CheckoutError {
+        let shared = &self.pool.shared;
+        let endpoint = shared.database.endpoint.load();
+        let limit = endpoint.max_connections.unwrap_or(usize::MAX);
+        let full =
+            (endpoint.is_full() && !shared.is_full()).then(|| (endpoint.name.clone(), limit));
         CheckoutError::TimedOut {
+            full,
             database: self.pool.shared.key.database.to_string(),
             waited: self.since.elapsed(),
             paused: self.pool.shared.is_paused(),

@@ -14,16 +14,33 @@ pub(crate) type Reported = Arc<[(Box<str>, Box<str>)]>;
 
 /// What was learned of the servers of one generation. Locked when a client logs in.
 #[derive(Debug, Default)]
-pub(crate) struct Welcomes(Mutex<HashMap<Parameters, Reported>>);
+pub(crate) struct Welcomes(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    by_wish: HashMap<Parameters, Reported>,
+    /// What the server connection reported that was opened last.
+    plain: Vec<(String, String)>,
+}
 
 impl Welcomes {
-    fn known(&self) -> MutexGuard<'_, HashMap<Parameters, Reported>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A server connection was opened: what it reports is the truth now, of a version, a standby, a
+    /// time zone. Where that is not what the one before reported, nothing of old holds any more.
+    pub(crate) fn compare(&self, plain: &[(String, String)]) {
+        let mut known = self.known();
+        if known.plain != plain {
+            known.by_wish.clear();
+            known.plain = plain.to_vec();
+        }
     }
 
     /// What a server reports to a client that asks for these parameters, if one did before.
     pub(crate) fn get(&self, parameters: &Parameters) -> Option<Reported> {
-        self.known().get(parameters).cloned()
+        self.known().by_wish.get(parameters).cloned()
     }
 
     /// `is_current` is asked under the lock: nothing is remembered of a server that the pool has
@@ -38,14 +55,14 @@ impl Welcomes {
         if !is_current() {
             return;
         }
-        if known.len() >= MAX_WELCOMES {
-            known.clear();
+        if known.by_wish.len() >= MAX_WELCOMES {
+            known.by_wish.clear();
         }
-        known.insert(parameters, reported);
+        known.by_wish.insert(parameters, reported);
     }
 
     /// After a switch another server may report other values.
     pub(crate) fn forget(&self) {
-        self.known().clear();
+        self.known().by_wish.clear();
     }
 }

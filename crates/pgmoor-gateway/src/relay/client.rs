@@ -325,7 +325,11 @@ impl Relay {
                 return self.deallocate(effects, side);
             }
         }
-        if let Some(refusal) = self.judge(&effects, side.server) {
+        let refusal = self
+            .refuse_sequence(&effects, side.server)
+            .filter(|_| effects.single)
+            .or_else(|| self.judge(&effects, side.server));
+        if let Some(refusal) = refusal {
             encoded(frontend::write_query(
                 side.to_server.insert(),
                 &String::from_utf8_lossy(REFUSED),
@@ -383,6 +387,25 @@ impl Relay {
             frontend::write_flush(side.to_server.insert());
         }
         self.waiting = true;
+    }
+
+    /// The error for a question about what a sequence gave before, when no transaction has kept the
+    /// server connection since: another client may have been the last to use it there.
+    pub(super) fn refuse_sequence(
+        &self,
+        effects: &Effects,
+        server: &ServerState,
+    ) -> Option<Vec<u8>> {
+        let is_outside = self.pinned.is_none()
+            && server.status == TransactionStatus::Idle
+            && !self.expected.has_run();
+        if !is_outside || !effects.list.contains(&Effect::Sequence) {
+            return None;
+        }
+        let text =
+            "currval and lastval cannot be used outside of a transaction in transaction pooling";
+        let hint = "use RETURNING, or call them in the transaction that called nextval, or set pool.mode to \"session\" for this database";
+        Some(error(sqlstate::FEATURE_NOT_SUPPORTED, text, hint))
     }
 
     /// Pins the session for effects that cannot follow it, or gives the error that refuses them.

@@ -221,6 +221,14 @@ impl Queue {
         (syncs, self.entries.len() > 1)
     }
 
+    /// Whether something is under way that may begin or end a transaction.
+    pub(crate) fn has_run(&self) -> bool {
+        let runs = [Kind::Query, Kind::Execute, Kind::Function];
+        self.entries
+            .iter()
+            .any(|expected| runs.contains(&expected.kind))
+    }
+
     pub(crate) fn has_sync(&self) -> bool {
         self.entries
             .iter()

@@ -4,12 +4,14 @@ use std::rc::Rc;
 
 use pgmoor_wire::backend::{self, TransactionStatus};
 use pgmoor_wire::frame::{self, Header};
-use pgmoor_wire::sqlstate::{DUPLICATE_PREPARED_STATEMENT, PROGRAM_LIMIT_EXCEEDED};
+use pgmoor_wire::sqlstate::{
+    DUPLICATE_PREPARED_STATEMENT, INVALID_SQL_STATEMENT_NAME, PROGRAM_LIMIT_EXCEEDED,
+};
 use pgmoor_wire::{frontend, tag};
 
 use super::client::{Act, ClientSide, MAX_NAMES, REFUSED, encoded, error, malformed};
 use super::expected::{Expected, Kind, Note, Refusal, Unnamed};
-use super::placing::does_not_exist;
+use super::placing::{does_not_exist, missing};
 use super::{Portal, Relay, ServerState, Violation};
 use crate::settings::SessionState;
 use crate::sql::{Effect, Effects, effects};
@@ -204,9 +206,17 @@ impl Relay {
                 malformed(error)
             }
         })?;
-        let Some(resolved) = self.resolve(bind.statement, side)? else {
+        let Some(mut resolved) = self.resolve(bind.statement, side)? else {
             return Ok(Act::Wait);
         };
+        if let Some(statement) = &resolved.statement
+            && let Some(error) = self.refuse_sequence(&statement.effects, side.server)
+        {
+            resolved = missing(Refusal {
+                of: Some(INVALID_SQL_STATEMENT_NAME),
+                error,
+            });
+        }
         self.unsynced = true;
         self.portals.retain(|portal| *portal.name != *bind.portal);
         if let Some(statement) = resolved.statement

@@ -423,7 +423,8 @@ impl Relay {
         if !self.failed {
             self.succeeded(server, effects);
         }
-        let may_stay = effects.list.iter().any(|e| *e != Effect::Unseen);
+        let stays = |effect: &Effect| !matches!(effect, Effect::Unseen | Effect::Sequence);
+        let may_stay = effects.list.iter().any(stays);
         if !effects.single && may_stay && (self.failed || self.rolled_back) {
             // One of several statements failed or ended the transaction: which effects stayed
             // only the server knows.

@@ -50,17 +50,15 @@ impl Session {
                 Poll::Ready(Ok(0)) => return Step::Over(End::ClientGone(None)),
                 Poll::Ready(Ok(count)) => {
                     self.heard(count);
-                    if waits {
-                        // Taken when the answers came that its meaning depends on.
-                        self.inbox.extend_from_slice(&input[..count]);
-                        return Step::Again;
-                    }
-                    if self.inbox.is_empty() {
+                    if self.inbox.is_empty() && !waits {
                         return self.take_from_client(&input[..count]);
                     }
-                    let mut whole = std::mem::take(&mut self.inbox);
-                    whole.extend_from_slice(&input[..count]);
-                    return self.take_from_client(&whole);
+                    self.inbox.extend_from_slice(&input[..count]);
+                    return match waits {
+                        // Taken when the answers came that its meaning depends on.
+                        true => Step::Again,
+                        false => self.take_inbox(),
+                    };
                 }
                 Poll::Ready(Err(error)) => return Step::Over(End::ClientGone(Some(error))),
             }
@@ -75,10 +73,39 @@ impl Session {
         }
     }
 
-    /// Bytes of the client go to its server connection.
+    /// Bytes of the client go to its server connection; what cannot go yet is kept.
     pub(super) fn take_from_client(&mut self, input: &[u8]) -> Step {
+        match self.pass_on(input) {
+            Ok(taken) => {
+                self.inbox.extend_from_slice(&input[taken..]);
+                self.release_if_done();
+                Step::Again
+            }
+            Err(end) => Step::Over(end),
+        }
+    }
+
+    /// What was kept goes to the server connection. The rest stays where it is: a long message is
+    /// not copied again with each of its parts.
+    pub(super) fn take_inbox(&mut self) -> Step {
+        let mut inbox = std::mem::take(&mut self.inbox);
+        match self.pass_on(&inbox) {
+            Ok(taken) => {
+                if taken < inbox.len() {
+                    inbox.drain(..taken);
+                    self.inbox = inbox;
+                }
+                self.release_if_done();
+                Step::Again
+            }
+            Err(end) => Step::Over(end),
+        }
+    }
+
+    /// Gives how many of the client's bytes were taken.
+    fn pass_on(&mut self, input: &[u8]) -> Result<usize, End> {
         let Phase::Active(server) = &mut self.phase else {
-            return Step::Again;
+            return Ok(0);
         };
         let buffers = self.buffers.clone();
         let mut output = buffers.output.borrow_mut();
@@ -90,9 +117,7 @@ impl Session {
         } else {
             self.relay.restore(state, &mut output)
         };
-        if let Err(violation) = begun {
-            return Step::Over(End::Violation(violation));
-        }
+        begun.map_err(End::Violation)?;
         let mut sink = Sink::new(input, &mut output);
         let pool = self.pool.clone();
         let mut registry = pool.registry.borrow_mut();
@@ -102,10 +127,10 @@ impl Session {
             to_server: &mut sink,
             to_client: &mut self.outbox,
         };
-        let (taken, flow) = match self.relay.client_bytes(input, &mut side) {
-            Ok(outcome) => outcome,
-            Err(violation) => return Step::Over(End::Violation(violation)),
-        };
+        let (taken, flow) = self
+            .relay
+            .client_bytes(input, &mut side)
+            .map_err(End::Violation)?;
         self.relay.hurry(side.to_server);
         let tail = sink.finish();
         self.pool
@@ -114,17 +139,12 @@ impl Session {
             .add((output.len() + tail.len()) as u64);
         // A server that is gone shows when it is read; what it said before comes first.
         let _ = send(&mut server.stream, &output, tail, &mut server.about.outbox);
-        self.inbox.extend_from_slice(&input[taken..]);
         if !was_owed && self.relay.is_owed_answers() {
             self.client.runs(Some(self.client.heard.get()));
         }
         match flow {
-            Flow::Terminated => Step::Over(End::Terminated),
-            Flow::More => {
-                drop(output);
-                self.release_if_done();
-                Step::Again
-            }
+            Flow::Terminated => Err(End::Terminated),
+            Flow::More => Ok(taken),
         }
     }
 
@@ -166,8 +186,7 @@ impl Session {
             self.answered();
         }
         if self.relay.resumes() {
-            let ahead = std::mem::take(&mut self.inbox);
-            return self.take_from_client(&ahead);
+            return self.take_inbox();
         }
         self.release_if_done();
         Step::Again

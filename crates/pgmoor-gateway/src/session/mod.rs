@@ -184,9 +184,15 @@ impl Session {
         if self.inbox.is_empty() {
             self.wants(&input[..count])
         } else {
-            let mut whole = std::mem::take(&mut self.inbox);
-            whole.extend_from_slice(&input[..count]);
-            self.wants(&whole)
+            self.inbox.extend_from_slice(&input[..count]);
+            match self.relay.has_message(&self.inbox) {
+                // Still a part of the one message: nothing is copied for a look at it.
+                Ok(false) => Step::Again,
+                _ => {
+                    let whole = std::mem::take(&mut self.inbox);
+                    self.wants(&whole)
+                }
+            }
         }
     }
 
@@ -272,8 +278,7 @@ impl Session {
         match waiting.poll(cx) {
             Poll::Ready(Ok(server)) => {
                 self.adopt(server, Moment::now());
-                let ahead = std::mem::take(&mut self.inbox);
-                return self.take_from_client(&ahead);
+                return self.take_inbox();
             }
             Poll::Ready(Err(error)) => return Step::Over(End::Checkout(error)),
             Poll::Pending => {}

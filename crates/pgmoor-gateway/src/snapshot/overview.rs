@@ -9,7 +9,7 @@ use crate::clock::Moment;
 use crate::counters::Gauge;
 use crate::pool::{Failure, SharedPool};
 use crate::settings::PoolMode;
-use crate::totals::{self, ByDatabase};
+use crate::totals::ByDatabase;
 use crate::worker::{Shared, State};
 
 /// A pool: the server connections of one database and user.
@@ -125,7 +125,7 @@ pub(crate) fn overview(shared: &Shared) -> Overview {
         .map(|pool| pool_row(pool, clock))
         .collect();
     let databases = databases(&state, &pools);
-    let totals = totals::sum(&shared_pools);
+    let totals = shared.totals(&shared_pools);
     let (period, recent) = shared.history.recent(clock.moment, shared.started, &totals);
     Overview {
         clock,

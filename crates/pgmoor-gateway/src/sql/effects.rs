@@ -23,6 +23,9 @@ pub(crate) enum Effect {
     Deallocate { name: String },
     /// State that lives in the server's process and cannot be carried to another one.
     Pin(PinReason),
+    /// `currval` or `lastval` of a sequence that this text has not touched: what was done to it in
+    /// this session before is on the server connection of then.
+    Sequence,
     /// `DO` or `CALL`: whatever the code inside leaves behind is not seen here.
     Unseen,
 }
@@ -182,6 +185,7 @@ fn declares_hold(lexer: &mut Lexer<'_>) -> bool {
 
 /// Reads on to the end of the statement, watching for calls that leave something behind.
 fn rest(lexer: &mut Lexer<'_>, found: &mut Vec<Effect>) {
+    let mut is_touched = false;
     while let Some(token) = lexer.next() {
         let word = match token {
             Token::Symbol(b';') => return,
@@ -198,11 +202,44 @@ fn rest(lexer: &mut Lexer<'_>, found: &mut Vec<Effect>) {
             }
             // A name in the schema of temporary things, wherever it stands.
             7 if is(word, "pg_temp") => found.push(Effect::Pin(PinReason::TemporaryTable)),
+            6 if is(word, "insert") => is_touched = true,
+            5 if is(word, "merge") => is_touched = true,
+            6 | 7 if is(word, "setval") || is(word, "nextval") => is_touched = true,
+            7 if is(word, "currval") || is(word, "lastval") => {
+                let is_call = lexer.peek() == Some(Token::Symbol(b'('));
+                if is_call && !is_touched && !found.contains(&Effect::Sequence) {
+                    found.push(Effect::Sequence);
+                }
+            }
+            11 if is(word, "search_path") => skip_path(lexer),
             10 if is(word, "set_config") && lexer.peek() == Some(Token::Symbol(b'(')) => {
                 set_config(lexer, found);
             }
             16.. if is_session_lock(word) => found.push(Effect::Pin(PinReason::AdvisoryLock)),
             _ => {}
+        }
+    }
+}
+
+/// `= schema, …` after `search_path`: where to look for things makes none. A routine sets it for its
+/// own calls, a role or database for later sessions, `SET LOCAL` for the transaction.
+fn skip_path(lexer: &mut Lexer<'_>) {
+    let mut ahead = lexer.clone();
+    if !assigns(&ahead) {
+        return;
+    }
+    while let Some(Token::Symbol(b'=' | b',') | Token::Word(_)) = ahead.next() {
+        let name = ahead.next();
+        let is_schema = matches!(
+            name,
+            Some(Token::Word(_) | Token::Identifier(_) | Token::String(..))
+        );
+        if !is_schema || ahead.peek() == Some(Token::Symbol(b'.')) {
+            return;
+        }
+        *lexer = ahead.clone();
+        if ahead.peek() != Some(Token::Symbol(b',')) {
+            return;
         }
     }
 }

@@ -15,8 +15,8 @@ pub(super) const KEYWORDS: [&str; 11] = [
     "call",
 ];
 
-/// How every word begins or ends that [`effects`](super::effects()) looks for inside a statement.
-const NEEDLES: [[u8; 4]; 3] = [*b"temp", *b"set_", *b"advi"];
+/// A part of every word that [`effects`](super::effects()) looks for inside a statement.
+const NEEDLES: [[u8; 4]; 5] = [*b"temp", *b"set_", *b"advi", *b"rrva", *b"astv"];
 
 /// Blocks of this many bytes are compared at once.
 const BLOCK: usize = 16;

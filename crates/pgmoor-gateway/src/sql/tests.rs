@@ -39,6 +39,13 @@ fn ordinary_statements_leave_nothing_behind() {
         "update t set role = 'x' where set_config = 1",
         "discard plans",
         "reset role",
+        "create function f() returns int set search_path = pg_catalog, pg_temp return 1",
+        "create or replace procedure p() language sql SET search_path TO app, \"pg_temp\" as ''",
+        "alter function f() set search_path to pg_catalog,pg_temp",
+        "set local search_path = pg_catalog, pg_temp",
+        "select nextval('s'), currval('s')",
+        "insert into t default values returning lastval()",
+        "select currval from t",
     ] {
         assert_eq!(of(sql), [], "{sql}");
     }
@@ -94,6 +101,11 @@ fn what_lives_in_the_server_process_pins() {
         ),
         ("create local temp table t()", PinReason::TemporaryTable),
         ("select 1 into temp t", PinReason::TemporaryTable),
+        ("create table pg_temp.t (a int)", PinReason::TemporaryTable),
+        (
+            "create function pg_temp.f() returns int set search_path = pg_temp return 1",
+            PinReason::TemporaryTable,
+        ),
         (
             "declare c cursor with hold for select 1",
             PinReason::HoldCursor,
@@ -117,6 +129,17 @@ fn what_lives_in_the_server_process_pins() {
         ("load 'x'", PinReason::Load),
     ] {
         assert_eq!(of(sql), [Effect::Pin(reason)], "{sql}");
+    }
+}
+
+#[test]
+fn a_value_that_a_sequence_gave_before_is_told_from_one_that_it_gives_now() {
+    for sql in [
+        "select lastval()",
+        "SELECT pg_catalog.CURRVAL('s'), currval('t')",
+        "insert2; select lastval ()",
+    ] {
+        assert_eq!(of(sql), [Effect::Sequence], "{sql}");
     }
 }
 

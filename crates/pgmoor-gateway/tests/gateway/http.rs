@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pgmoor_gateway::settings::PoolMode;
 use pgmoor_gateway::{Admin, AdminListener, Hooks, state_dir};
-use pgmoor_testkit::{wait_for, wait_for_value};
+use pgmoor_testkit::{RawClient, wait_for, wait_for_value};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -379,6 +379,30 @@ async fn the_admin_address_ends_when_it_is_stopped() {
 
     wait_for("the port to be closed", PATIENCE, async || {
         TcpStream::connect(address).await.is_err()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_database_that_a_reload_takes_away_leaves_the_metrics_with_its_last_client() {
+    let plan = Plan::new(PoolMode::Transaction, 2).database("other", "primary");
+    let watched = Watched::start(plan.clone()).await;
+    let gate = &watched.gate;
+    let mut client = RawClient::login_to(gate.address, "app", &gate.password, "other").await;
+    client.value("select 1").await;
+    assert!(watched.get("/metrics").await.body.contains("\"other\""));
+
+    let mut less = plan.in_state_of(gate);
+    less.more.clear();
+    let endpoint = endpoint_at(&gate.postgres.url(), None);
+    gate.gateway
+        .reload(less.configuration(&[("primary", endpoint)]))
+        .expect("reloaded");
+    assert_eq!(client.value("select 'stays'").await, "stays");
+    client.terminate().await;
+
+    wait_for("the database to leave the metrics", PATIENCE, async || {
+        !watched.get("/metrics").await.body.contains("\"other\"")
     })
     .await;
 }

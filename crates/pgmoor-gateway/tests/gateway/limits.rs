@@ -347,3 +347,38 @@ async fn a_client_that_gives_up_waiting_leaves_its_turn_to_the_next() {
         );
     }
 }
+
+/// The timers that the kernel runs for connections accepted at `port`, as `/proc/net/tcp` has them:
+/// 0 for none, 2 for probes whether the other side is there.
+#[cfg(target_os = "linux")]
+fn timers_at(port: u16) -> Vec<String> {
+    let local = format!("0100007F:{port:04X}");
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("the table");
+    let rows = table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    rows.filter(|row| row[1] == local && row[3] == "01")
+        .map(|row| row[5].split(':').next().unwrap_or_default().to_owned())
+        .collect()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn clients_are_probed_whether_they_are_still_there() {
+    let gate = Gate::start(PoolMode::Session, 1).await;
+    let _client = gate.client().await;
+    // What was sent last is acknowledged soon, and with that the timer for sending again stops.
+    wait_for("probes of the client", Duration::from_secs(5), async || {
+        timers_at(gate.address.port()) == ["02"]
+    })
+    .await;
+
+    let plan = Plan::new(PoolMode::Session, 1)
+        .gateway(|gateway| gateway.tcp_keepalives_idle = Timeout::OFF);
+    let gate = plan.start().await;
+    let _client = gate.client().await;
+    wait_for("no timer", Duration::from_secs(5), async || {
+        timers_at(gate.address.port()) == ["00"]
+    })
+    .await;
+}

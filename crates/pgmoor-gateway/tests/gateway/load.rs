@@ -1,9 +1,11 @@
 //! Real load: every answer comes, and comes to whom it belongs.
 
-use pgmoor_gateway::settings::PoolMode;
-use pgmoor_testkit::{Pgbench, QueryMode};
+use std::time::{Duration, Instant};
 
-use crate::fixture::{Gate, MODES};
+use pgmoor_gateway::settings::PoolMode;
+use pgmoor_testkit::{Pgbench, QueryMode, RawClient, frontend as f};
+
+use crate::fixture::{Gate, MODES, values};
 
 fn pgbench(gate: &Gate) -> Pgbench {
     Pgbench::at(
@@ -81,4 +83,36 @@ async fn connecting_for_each_transaction_works_and_leaves_nothing_behind() {
         async || gate.gateway.clients() == 0,
     )
     .await;
+}
+
+/// How long one session takes to have so many statements of that length parsed.
+async fn time_to_parse(client: &mut RawClient, count: usize, length: usize) -> Duration {
+    let text = format!("select length('{}')", "x".repeat(length));
+    let began = Instant::now();
+    for _ in 0..count {
+        let messages = [
+            f::parse("", &text),
+            f::bind("", "", &[]),
+            f::execute("", 0),
+            f::sync(),
+        ];
+        let answer = values(&client.pipeline(&messages).await);
+        assert_eq!(answer, [length.to_string()]);
+    }
+    began.elapsed()
+}
+
+#[tokio::test]
+async fn a_long_statement_takes_no_more_time_than_short_ones_of_that_length_together() {
+    let gate = Gate::start(PoolMode::Transaction, 1).await;
+    let mut client = gate.client().await;
+    client.set_patience(Duration::from_secs(60));
+    let (mut long, mut short) = (Duration::MAX, Duration::MAX);
+    // What else the machine does is not the same each time: the best time counts.
+    for _ in 0..4 {
+        short = short.min(time_to_parse(&mut client, 30, 512 << 10).await);
+        long = long.min(time_to_parse(&mut client, 1, 15 << 20).await);
+    }
+
+    assert!(long < short * 3, "{long:?} for one, {short:?} for thirty");
 }

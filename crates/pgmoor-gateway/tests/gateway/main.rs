@@ -19,6 +19,7 @@ mod rogue_login;
 mod server_death;
 mod server_trouble;
 mod session_state;
+mod sharing;
 mod special;
 mod statements;
 mod telling_apart;

@@ -286,3 +286,90 @@ async fn a_killed_server_process_ends_the_clients_it_served_and_keeps_the_others
     idle.send(&f::query("select 'still here'")).await;
     assert_eq!(values(&idle.read_until_ready().await), ["still here"]);
 }
+
+#[tokio::test]
+async fn a_server_that_refuses_the_login_is_not_asked_again_by_every_client() {
+    for refusal in ["28P01", "3D000", "28000"] {
+        let server = ScriptedServer::tcp()
+            .await
+            .serve(move |mut connection| async move {
+                let startup = connection.expect_startup().await;
+                let refuse = Login::Refuse(refusal, "no");
+                connection.log_in(&startup, &refuse).await;
+            });
+        let gate = Plan::new(PoolMode::Transaction, 4).before_port(server.port());
+        let began = Instant::now();
+
+        let mut hints = Vec::new();
+        for _ in 0..20 {
+            hints.push(login_error(&gate, refusal).await.hint());
+        }
+
+        // One attempt of each worker, and one more for each second that has passed.
+        let allowed = 2 + 2 * began.elapsed().as_secs() as usize;
+        assert!(server.accepted() <= allowed, "{}", server.accepted());
+        // All but those who were there when it was asked.
+        let told = hints.iter().filter(|hint| hint.contains("next try in "));
+        assert!(told.count() >= hints.len() - allowed, "{hints:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_login_is_tried_again_at_once_after_a_reload() {
+    let postgres = Postgres::start().await;
+    let plan = Plan::new(PoolMode::Transaction, 2);
+    let wrong = endpoint_at(&postgres.url_of("app", "wrong", "app"), None);
+    let gate = plan.clone().serve(&[("primary", wrong)]);
+    for _ in 0..4 {
+        login_error(&gate, "28P01").await;
+    }
+
+    let right = endpoint_at(&postgres.url(), None);
+    let plan = plan.in_state_of(&gate);
+    gate.gateway
+        .reload(plan.configuration(&[("primary", right)]))
+        .expect("reloaded");
+
+    assert_eq!(gate.client().await.value("select 1").await, "1");
+}
+
+#[tokio::test]
+async fn every_host_has_its_time_before_the_last_one_is_given_up() {
+    let postgres = Postgres::start().await;
+    // Connections come about, and nobody ever says a word.
+    let silent = [ScriptedServer::tcp().await, ScriptedServer::tcp().await];
+    let url = format!(
+        "postgres://app:{}@127.0.0.1:{},127.0.0.1:{},127.0.0.1:{}/app?connect_timeout=8&sslmode=disable",
+        postgres.app_password(),
+        silent[0].port(),
+        silent[1].port(),
+        postgres.port(),
+    );
+    let gate = Plan::new(PoolMode::Transaction, 2).serve(&[("primary", endpoint_at(&url, None))]);
+
+    let mut client = RawClient::connect(gate.address).await;
+    client.set_patience(Duration::from_secs(28));
+    client.login("app", &gate.password, "app").await;
+
+    assert_eq!(client.value("select 'third'").await, "third");
+}
+
+#[tokio::test]
+async fn what_a_server_says_of_itself_is_told_anew_when_a_new_connection_says_otherwise() {
+    let gate = Gate::start(PoolMode::Transaction, 2).await;
+    let mut before = gate.client().await;
+    let zone = before.parameter("TimeZone").map(str::to_owned);
+    assert_ne!(zone.as_deref(), Some("Asia/Tokyo"));
+    let pid = before.value("select pg_backend_pid()").await;
+
+    gate.postgres
+        .psql("alter database app set timezone = 'Asia/Tokyo'")
+        .await;
+    gate.postgres
+        .terminate_backend(pid.parse().expect("a number"));
+    gate.wait_for_server_connections(0).await;
+    assert_eq!(before.value("show timezone").await, "Asia/Tokyo");
+
+    let after = gate.client().await;
+    assert_eq!(after.parameter("TimeZone"), Some("Asia/Tokyo"));
+}

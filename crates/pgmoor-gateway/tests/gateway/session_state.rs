@@ -3,7 +3,7 @@
 use pgmoor_gateway::settings::PoolMode;
 use pgmoor_testkit::{RawClient, frontend as f, tags};
 
-use crate::fixture::{Gate, MODES};
+use crate::fixture::{Gate, MODES, error_in, values};
 
 async fn show(client: &mut RawClient, name: &str) -> String {
     client.value(&format!("show {name}")).await
@@ -257,4 +257,49 @@ async fn set_config_for_the_session_keeps_the_server_connection() {
         assert_eq!(show(&mut two, "work_mem").await, "4MB");
         assert_eq!(show(&mut one, "work_mem").await, "11MB");
     }
+}
+
+#[tokio::test]
+async fn what_a_sequence_gave_is_not_asked_of_another_clients_server_connection() {
+    let gate = Gate::start(PoolMode::Transaction, 1).await;
+    let (mut one, mut two) = (gate.client().await, gate.client().await);
+    one.query("create sequence berths").await;
+    two.query("select nextval('berths')").await;
+
+    for sql in ["select currval('berths')", "select lastval()"] {
+        let simple = one.query(sql).await;
+        let extended = one
+            .pipeline(&[
+                f::parse("", sql),
+                f::bind("", "", &[]),
+                f::execute("", 0),
+                f::sync(),
+            ])
+            .await;
+        for answer in [&simple, &extended] {
+            let error = error_in(answer);
+            assert_eq!(error.sqlstate(), "0A000");
+            assert_eq!(
+                error.text(),
+                "currval and lastval cannot be used outside of a transaction in transaction pooling"
+            );
+        }
+    }
+    one.query("begin; select nextval('berths')").await;
+    assert_eq!(one.value("select currval('berths')").await, "2");
+    let extended = one
+        .pipeline(&[
+            f::parse("", "select lastval()"),
+            f::bind("", "", &[]),
+            f::execute("", 0),
+            f::sync(),
+        ])
+        .await;
+    assert_eq!(values(&extended), ["2"]);
+    one.query("commit").await;
+    assert_eq!(
+        one.value("select nextval('berths') + currval('berths')")
+            .await,
+        "6"
+    );
 }

@@ -24,13 +24,7 @@ impl Account {
     pub(crate) fn choose(named: Option<&str>, data_dir: &Path) -> Result<Self, BundledError> {
         let uid = rustix::process::geteuid().as_raw();
         if uid != 0 {
-            let gid = rustix::process::getegid().as_raw();
-            return Ok(Self {
-                name: name_of(uid),
-                uid,
-                gid,
-                switch: false,
-            });
+            return Self::ordinary(uid, rustix::process::getegid().as_raw());
         }
         if let Some(name) = named {
             return by_name(name).ok_or_else(|| BundledError::NoUser(format!("\"{name}\"")));
@@ -53,6 +47,17 @@ impl Account {
             .ok_or_else(|| {
                 BundledError::NoUser(CANDIDATES.map(|name| format!("\"{name}\"")).join(", "))
             })
+    }
+
+    /// We are an ordinary user, who runs the server too. PostgreSQL asks for its name.
+    fn ordinary(uid: u32, gid: u32) -> Result<Self, BundledError> {
+        let name = known_name_of(uid).ok_or(BundledError::Nameless { uid, gid })?;
+        Ok(Self {
+            name,
+            uid,
+            gid,
+            switch: false,
+        })
     }
 
     /// Lets `command` run as this user, with no group of ours.
@@ -98,6 +103,10 @@ fn by_name(name: &str) -> Option<Account> {
 
 /// The name that PostgreSQL's peer login will see for `uid`.
 pub(crate) fn name_of(uid: u32) -> String {
+    known_name_of(uid).unwrap_or_else(|| uid.to_string())
+}
+
+fn known_name_of(uid: u32) -> Option<String> {
     let text = uid.to_string();
     passwd(|fields| fields.get(2) == Some(&text.as_str()))
         .map(|(name, ..)| name)
@@ -111,7 +120,6 @@ pub(crate) fn name_of(uid: u32) -> String {
                 .success()
                 .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
         })
-        .unwrap_or(text)
 }
 
 fn passwd(wanted: impl Fn(&[&str]) -> bool) -> Option<(String, u32, u32)> {
@@ -149,6 +157,23 @@ mod tests {
         assert_ne!(account.uid, 0);
         assert_eq!(account.switch, me == 0);
         assert_eq!(name_of(0), "root");
+    }
+
+    #[test]
+    fn a_user_without_a_name_is_told_what_postgresql_wants() {
+        let error = Account::ordinary(54_321, 0).expect_err("nobody has that number");
+
+        assert_eq!(
+            error.to_string(),
+            "user ID 54321 has no name on this system, and PostgreSQL runs under no user without one"
+        );
+        assert!(
+            error
+                .hint()
+                .contains("pgmoor:x:54321:0::/tmp:/usr/sbin/nologin"),
+            "{}",
+            error.hint()
+        );
     }
 
     #[test]

@@ -86,6 +86,16 @@ pub enum BundledError {
         /// The names that were tried, quoted.
         String,
     ),
+    /// We run as a user without a name, as containers with arbitrary user IDs do.
+    #[error(
+        "user ID {uid} has no name on this system, and PostgreSQL runs under no user without one"
+    )]
+    Nameless {
+        /// The user's number.
+        uid: u32,
+        /// The group's.
+        gid: u32,
+    },
     /// A file or directory could not be made or read.
     #[error("cannot {act} \"{}\"", path.display())]
     File {
@@ -170,6 +180,7 @@ impl BundledError {
             | Self::InTheWay { .. }
             | Self::Unreachable { .. }
             | Self::NoUser(_)
+            | Self::Nameless { .. }
             | Self::File { .. }
             | Self::Program { .. }
             | Self::Initdb { .. } => ErrorKind::Configuration,
@@ -228,6 +239,10 @@ impl BundledError {
             Self::NoUser(_) => "start pgmoor as an ordinary user, or make one with: \
                  useradd --system postgres"
                 .to_owned(),
+            Self::Nameless { uid, gid } => format!(
+                "run pgmoor as a user of /etc/passwd (docker run --user, securityContext.runAsUser), \
+                 or add this line to it: pgmoor:x:{uid}:{gid}::/tmp:/usr/sbin/nologin"
+            ),
             Self::File { source, .. } => io_hint(source).to_owned(),
             Self::Program { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 "the user that runs the server must be able to execute it and to enter the \
@@ -333,8 +348,14 @@ pub(crate) fn log_hint(log: &[String]) -> &'static str {
             "the user that runs the server needs the right to the file that is named",
         ),
     ];
+    let otherwise = match log {
+        [] => {
+            "see the end of the file \"postgresql.log\" in the directory beside the data directory"
+        }
+        _ => "see the last words above",
+    };
     KNOWN
         .iter()
         .find(|(sign, _)| log.iter().any(|line| line.contains(sign)))
-        .map_or("see the server's last words above", |(_, hint)| hint)
+        .map_or(otherwise, |(_, hint)| hint)
 }

@@ -30,6 +30,7 @@ mod secure;
 mod site;
 mod target;
 mod attempt;
+mod longest;
 
 use std::path::Path;
 use std::sync::Arc;
