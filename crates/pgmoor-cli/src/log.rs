@@ -1,6 +1,6 @@
 //! The log: structured lines on standard error.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 
 use tracing_subscriber::EnvFilter;
 
@@ -22,7 +22,7 @@ pub(crate) fn start(settings: &LogSettings, filter: Option<&str>) -> Result<(), 
     };
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(|| OneLine(std::io::stderr()));
     // A second start in one process (only tests do that) keeps the first.
     let _ = match settings.format {
         LogFormat::Text => lines.with_ansi(wants_color()).with_target(false).try_init(),
@@ -56,6 +56,40 @@ fn parse(text: &str) -> Result<EnvFilter, Failure> {
     EnvFilter::try_new(text).map_err(|error| bad(error.to_string()))
 }
 
+/// Writes each event as one line, whatever is in it: names come from clients, who would like to write
+/// lines of their own.
+struct OneLine<W>(W);
+
+impl<W: Write> Write for OneLine<W> {
+    /// The event, which is written in one piece with a line break at its end.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let (body, end) = match event.split_last() {
+            Some((b'\n', body)) => (body, &b"\n"[..]),
+            _ => (event, &b""[..]),
+        };
+        // The escape character is the colours'; in values, `tracing_subscriber` escapes it itself.
+        let is_harmless = |byte: &u8| !byte.is_ascii_control() || matches!(byte, b'\t' | 0x1b);
+        if body.iter().all(is_harmless) {
+            self.0.write_all(event)?;
+        } else {
+            let mut line = Vec::with_capacity(event.len() + 16);
+            for byte in body {
+                match is_harmless(byte) {
+                    true => line.push(*byte),
+                    false => line.extend(byte.escape_ascii()),
+                }
+            }
+            line.extend_from_slice(end);
+            self.0.write_all(&line)?;
+        }
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 fn wants_color() -> bool {
     match anstream::ColorChoice::global() {
         anstream::ColorChoice::Auto => {
@@ -64,5 +98,27 @@ fn wants_color() -> bool {
         }
         anstream::ColorChoice::Always | anstream::ColorChoice::AlwaysAnsi => true,
         anstream::ColorChoice::Never => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line_whatever_is_in_it() {
+        for (event, line) in [
+            ("plain\n", "plain\n"),
+            ("a\r\nERROR forged\n", "a\\r\\nERROR forged\n"),
+            ("nul\0 bell\x07 tab\t\n", "nul\\x00 bell\\x07 tab\t\n"),
+            ("\n\n", "\\n\n"),
+            ("no end", "no end"),
+        ] {
+            let mut written = OneLine(Vec::new());
+
+            written.write_all(event.as_bytes()).expect("written");
+
+            assert_eq!(String::from_utf8_lossy(&written.0), line);
+        }
     }
 }

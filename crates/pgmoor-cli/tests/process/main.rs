@@ -6,6 +6,7 @@ mod processes;
 mod site;
 
 mod kill;
+mod log;
 mod reload;
 mod stop;
 mod takeover;
