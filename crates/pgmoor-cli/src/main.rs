@@ -9,6 +9,7 @@ mod args;
 
 mod config;
 mod log;
+mod memory;
 
 mod address;
 mod admin;
@@ -28,6 +29,7 @@ use crate::exit::Exit;
 use crate::output::{Failure, Format, Output};
 
 fn main() -> ExitCode {
+    memory::hide();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if let Err(failure) = refuse_passwords(&arguments) {
         Output {

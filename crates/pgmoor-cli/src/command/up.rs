@@ -21,6 +21,7 @@ use crate::config::load::{Loaded, Source, load};
 use crate::config::settings::{LogFormat, Settings};
 use crate::config::surroundings::Surroundings;
 use crate::exit::Exit;
+use crate::memory;
 use crate::output::{Failure, Format, Output, SCHEMA, say, say_labelled};
 use crate::serve::{Ending, Serving, Stand};
 
@@ -31,6 +32,7 @@ const REQUESTS: usize = 16;
 
 /// Serves until a signal.
 pub(super) fn run(global: &Global, arguments: &Up, output: Output) -> Result<Exit, Failure> {
+    memory::forbid_cores();
     let loaded = super::configuration(global)?;
     if let Some(note) = exposed::note(&loaded) {
         warn!(note, "secrets in the configuration file can be read");
