@@ -23,7 +23,11 @@ struct Watched {
 
 impl Watched {
     async fn start(plan: Plan) -> Self {
-        let listener = AdminListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)));
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), plan).await
+    }
+
+    async fn start_at(address: SocketAddr, plan: Plan) -> Self {
+        let listener = AdminListener::bind(address);
         let gate = plan.start().await;
         let admin = Admin::start(&gate.gateway, listener.expect("a port")).expect("started");
         let token = state_dir::admin_token(&gate.state_dir()).expect("a token");
@@ -176,6 +180,56 @@ async fn verbs_need_the_token_and_every_request_a_name_of_this_machine() {
         status["databases"][0]["paused"], false,
         "nothing has happened"
     );
+}
+
+#[tokio::test]
+async fn every_verb_needs_the_token_and_on_a_network_lists_of_people_do_too() {
+    let everywhere = SocketAddr::from(([0, 0, 0, 0], 0));
+    let watched = Watched::start_at(everywhere, guarded(PoolMode::Transaction, 3)).await;
+    let token = &watched.token;
+    let wrong = [
+        String::new(),
+        "Authorization: Bearer root\r\n".to_owned(),
+        format!("Authorization: Basic {token}\r\n"),
+        format!("Authorization: Bearer {}\r\n", &token[..token.len() - 1]),
+        format!("Authorization: Bearer {token}{token}\r\n"),
+        format!("Cookie: token={token}\r\n"),
+    ];
+    for verb in [
+        "pause",
+        "drain",
+        "switch",
+        "resume",
+        "reconnect",
+        "reload",
+        "shutdown",
+    ] {
+        for authorization in &wrong {
+            let head = format!(
+                "POST /api/v1/{verb}?token={token} HTTP/1.1\r\nHost: localhost\r\n{authorization}"
+            );
+            let answer = watched.ask(&head, "{}").await;
+            assert_eq!(answer.status, 401, "{verb} {authorization}");
+            assert!(!answer.body.contains(token), "{verb}");
+        }
+    }
+    for (place, open) in [
+        ("/", true),
+        ("/metrics", true),
+        ("/status", true),
+        ("/startup", true),
+        ("/readiness", true),
+        ("/liveness", true),
+        ("/clients", false),
+        ("/servers", false),
+    ] {
+        assert_eq!(watched.get(place).await.status == 200, open, "{place}");
+        let head =
+            format!("GET {place} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n");
+        assert_eq!(watched.ask(&head, "").await.status, 200, "{place}");
+    }
+    let status = watched.get("/status").await.json();
+    assert_eq!(status["databases"][0]["paused"], false);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use pgmoor::connector::{ConnectError, Connector};
 use pgmoor::credential::{Command, CommandProvider, FileProvider, PassfileProvider};
-use pgmoor_testkit::Postgres;
+use pgmoor_testkit::{Postgres, ScriptedServer, backend};
 
 use crate::common::{connector_with, open, told};
 
@@ -47,6 +47,40 @@ async fn rotated_password_file_needs_no_restart_in_either_order() {
     write(&path, "drei");
     assert!(open(&connector).await.is_err());
     postgres.psql("alter role app password 'drei'").await;
+    assert!(open(&connector).await.is_ok());
+}
+
+#[tokio::test]
+async fn password_rotated_in_the_middle_of_a_login_is_read_again_within_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("pw");
+    write(&path, "old\n");
+    let server = ScriptedServer::tcp().await;
+    let text = format!(
+        "host=127.0.0.1 port={} user=app dbname=app sslmode=disable",
+        server.port()
+    );
+    let rotated = path.clone();
+    let _serving = server.serve(move |mut connection| {
+        let path = rotated.clone();
+        async move {
+            connection.expect_startup().await;
+            connection.send(&backend::auth_cleartext()).await;
+            let password = connection.expect(b'p').await.strings().concat();
+            if password == "old" {
+                // Between what was sent and the answer to it.
+                write(&path, "new\n");
+                connection.send(&backend::fatal("28P01", "no")).await;
+            } else {
+                assert_eq!(password, "new");
+                connection.send(&backend::auth_ok()).await;
+                connection.greet().await;
+                connection.stall().await;
+            }
+        }
+    });
+    let connector = connector_with(&text, Arc::new(FileProvider::new(&path)), None);
+
     assert!(open(&connector).await.is_ok());
 }
 

@@ -223,6 +223,31 @@ async fn direct_tls_at_an_older_server_fails_with_a_way_out() {
     assert_eq!(error.kind(), ErrorKind::Tls);
 }
 
+#[tokio::test]
+async fn a_server_that_speaks_only_old_tls_is_refused() {
+    for minor in [0, 1, 2] {
+        let fake = ScriptedServer::tcp().await;
+        let text = format!(
+            "host=localhost hostaddr=127.0.0.1 port={} user=app dbname=app sslmode=require",
+            fake.port()
+        );
+        let _serving = fake.serve(move |mut connection| async move {
+            connection.expect_untagged().await;
+            connection.send(b"S").await;
+            // A ServerHello of SSL 3.0, TLS 1.0 or TLS 1.1, which takes the first cipher of its time.
+            let hello = [&[3, minor][..], &[7; 32], &[0, 0xc0, 0x09, 0]].concat();
+            let handshake = [&[2, 0, 0, hello.len() as u8][..], &hello].concat();
+            let record = [&[0x16, 3, minor, 0, handshake.len() as u8][..], &handshake].concat();
+            let _ = connection.try_send(&record).await;
+            connection.stall().await;
+        });
+
+        let error = refused(&text).await;
+
+        assert_eq!(error.kind(), ErrorKind::Tls, "{minor}: {error}");
+    }
+}
+
 /// What libpq itself makes of a connection string.
 async fn libpq(text: &str) -> Result<Got, String> {
     let home = tempfile::tempdir().unwrap();
