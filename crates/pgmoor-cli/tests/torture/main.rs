@@ -82,3 +82,8 @@ async fn a_line_to_clients_that_breaks_costs_sessions_and_nothing_else() {
 async fn a_line_to_the_server_that_breaks_costs_sessions_and_nothing_else() {
     all_is_well(PoolMode::Transaction, "network-server").await;
 }
+
+#[tokio::test]
+async fn hostile_clients_cost_the_others_nothing() {
+    all_is_well(PoolMode::Transaction, "attacks").await;
+}

@@ -9,9 +9,13 @@ mod login;
 mod session;
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use crate::raw_client::RawClient;
 use crate::stream::Address;
+
+/// For a gateway that has much else to do, on a machine that is slow.
+const PATIENCE: Duration = Duration::from_secs(45);
 
 /// The gateway that is attacked, and a login of it that is no administrator's.
 #[derive(Clone)]
@@ -28,18 +32,19 @@ pub struct Target {
 
 impl Target {
     /// A client that is logged in.
-    pub async fn client(&self) -> RawClient {
-        RawClient::login_to(
-            self.address.clone(),
-            &self.user,
-            &self.password,
-            &self.database,
-        )
-        .await
+    async fn client(&self) -> RawClient {
+        let mut client = self.stranger().await;
+        client
+            .login(&self.user, &self.password, &self.database)
+            .await;
+        client
     }
 
+    /// A client that has only connected.
     async fn stranger(&self) -> RawClient {
-        RawClient::connect(self.address.clone()).await
+        let mut client = RawClient::connect(self.address.clone()).await;
+        client.set_patience(PATIENCE);
+        client
     }
 
     fn parameters(&self) -> [(&str, &str); 2] {

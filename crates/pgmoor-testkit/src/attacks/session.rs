@@ -1,7 +1,5 @@
 //! Attacks of those who are logged in, or who only connect.
 
-use std::time::Duration;
-
 use super::Target;
 use crate::frontend as f;
 use crate::raw_client::RawClient;
@@ -175,7 +173,6 @@ pub(super) async fn storm_of_logins(target: &Target) {
         let target = target.clone();
         storm.push(tokio::spawn(async move {
             let mut client = target.stranger().await;
-            client.set_patience(Duration::from_secs(30));
             // Most only ask to be asked: hashing passwords is the work of the one who storms.
             client.startup(&target.parameters()).await;
             client.expect(b'R').await;

@@ -8,6 +8,9 @@ use crate::fault::FaultProxy;
 use crate::pgmoor::Pgmoor;
 use crate::postgres::{Postgres, client_program};
 
+/// A database with a pool of its own, for those who are not to wait among the clients.
+pub(super) const ATTACKED: &str = "attacked";
+
 /// Which of the lines between client, gateway and server can be broken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lines {
@@ -60,11 +63,13 @@ impl Site {
         let (mode, size) = (plan.mode.name(), plan.size);
         // So few that statements are taken off server connections all the time.
         let statements = 5;
+        let url = format!("postgres://app:{password}@127.0.0.1:{port}/app");
         let pgmoor = Pgmoor::builder(plan.binary)
             .env("PGMOOR_PG_BIN", &programs.to_string())
             .config(&format!(
-                "databases:\n  app:\n    url: \"postgres://app:{password}@127.0.0.1:{port}/app\"\n    \
-                 pool: {{ mode: {mode}, size: {size}, prepared_statements: {statements} }}"
+                "databases:\n  app:\n    url: \"{url}\"\n    \
+                 pool: {{ mode: {mode}, size: {size}, prepared_statements: {statements} }}\n  \
+                 {ATTACKED}: {{ url: \"{url}\", pool: {{ mode: {mode}, size: 4 }} }}"
             ))
             .start()
             .await;

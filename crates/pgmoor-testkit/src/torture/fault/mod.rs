@@ -2,6 +2,7 @@
 //!
 //! To add a fault: a type that implements [`Fault`] in a file of its own, and a line in [`FAULTS`].
 
+mod attacks;
 mod network;
 mod restart;
 
@@ -49,6 +50,11 @@ pub const FAULTS: &[(&str, &str, MakeFault)] = &[
         "restart",
         "the server is restarted: fast, immediate, kill -9",
         restart::make,
+    ),
+    (
+        "attacks",
+        "hostile clients attack the gateway, whose memory and files stay flat",
+        attacks::make,
     ),
     (
         "network-client",
