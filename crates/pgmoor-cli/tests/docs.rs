@@ -309,3 +309,53 @@ fn every_name_in_the_architecture_and_the_decisions_is_in_the_code() {
 
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
+
+/// Whether a test such as `gateway/login::a_fact`, or an act of the attacks, is in a file of that name.
+fn is_test(name: &str, sources: &[(String, String)]) -> bool {
+    let Some((file, function)) = name.split_once("::") else {
+        return false;
+    };
+    let (head, end) = (format!("fn {function}("), format!("/{file}.rs"));
+    let act = name.strip_prefix("attacks/");
+    sources
+        .iter()
+        .filter(|(path, _)| path.ends_with(&end))
+        .any(|(path, text)| {
+            let before = text.find(&head).map(|at| &text[..at]);
+            let attributes = before.and_then(|text| text.rsplit(['}', ';']).next());
+            let is_marked = attributes.is_some_and(|text| text.contains("test"));
+            let is_played = act.is_some_and(|act| {
+                let list = path.replace(&end, "/attacks/mod.rs");
+                sources
+                    .iter()
+                    .any(|(path, text)| *path == list && text.contains(&format!(" {act},")))
+            });
+            before.is_some() && (is_marked || is_played)
+        })
+}
+
+#[test]
+fn every_test_that_the_list_of_attacks_names_is_there() {
+    let sources = sources();
+    let page = root().join("docs/reliability.md");
+    let page = fs::read_to_string(page).expect("is text");
+    let (_, attacks) = page.split_once("## Attacks").expect("there is a list");
+    let names: Vec<String> = spans(attacks)
+        .into_iter()
+        .filter(|span| span.contains('/') && span.contains("::") && !span.contains('…'))
+        .collect();
+    let missing: Vec<&String> = names
+        .iter()
+        .filter(|name| !is_test(name, &sources))
+        .collect();
+
+    assert!(missing.is_empty(), "{missing:?}");
+    assert!(names.len() > 90, "only {} are named", names.len());
+    for item in 1..=22 {
+        assert!(attacks.contains(&format!("\n| {item} | ")), "item {item}");
+    }
+    assert!(!is_test("gateway/login::no_such_test", &sources));
+    assert!(!is_test("attacks/login::no_such_act", &sources));
+    // A function that is no test.
+    assert!(!is_test("gateway/login::refused", &sources));
+}

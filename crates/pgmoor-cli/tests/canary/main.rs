@@ -2,5 +2,7 @@
 
 mod core;
 mod search;
+
+mod inputs;
 mod secrets;
 mod world;

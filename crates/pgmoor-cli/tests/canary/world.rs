@@ -1,46 +1,23 @@
 //! A gateway with a secret in every input, and all that can be asked of it.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use pgmoor_testkit::{
-    Address, Ca, Pgmoor, Postgres, ScriptedServer, Serving, backend, children_of, client_program,
-    private_dir, wait_for, write_private,
+    Address, Ca, Pgmoor, Postgres, Serving, children_of, client_program, private_dir, wait_for,
+    write_private,
 };
 use pgmoor_wire::scram::Verifier;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::inputs::{Secrets, configuration, make_roles, rogue, yaml};
 use crate::search::{Canary, Search};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const EVERYTHING: (&str, &str) = ("PGMOOR_LOG", "trace");
-
-/// Where each secret goes in.
-struct Secrets {
-    url: Canary,
-    variable: Canary,
-    whole_url: Canary,
-    credential_file: Canary,
-    command: Canary,
-    complaint: Canary,
-    echo: Canary,
-    environment: Canary,
-    listed: Canary,
-    from_file: Canary,
-    stored: Canary,
-    verifier: Canary,
-    users_file: Canary,
-    passed: Canary,
-    guess: Canary,
-    broken: Canary,
-    token: Canary,
-    key: Canary,
-    client_key: Canary,
-}
 
 pub(crate) struct World {
     pub(crate) gateway: Pgmoor,
@@ -92,21 +69,7 @@ impl World {
             client_key: of_key("key of the endpoint", client.key_pem()),
         };
         let postgres = Postgres::builder().tls(&ca).start().await;
-        for (role, canary) in [
-            ("url", &secrets.url),
-            ("variable", &secrets.variable),
-            ("whole", &secrets.whole_url),
-            ("file", &secrets.credential_file),
-            ("command", &secrets.command),
-            ("passed", &secrets.passed),
-        ] {
-            let password = canary.password().replace('\'', "''");
-            postgres
-                .psql(&format!(
-                    "set log_statement = 'none'; create role {role} login password '{password}'"
-                ))
-                .await;
-        }
+        make_roles(&postgres, &secrets).await;
         let files = private_dir("canary");
         let rogues = [rogue(true).await, rogue(false).await];
         let config = configuration(&secrets, &files, &postgres, &ca, &rogues);
@@ -401,118 +364,4 @@ impl World {
         .map(|name| self.files.path().join(name))
         .into()
     }
-}
-
-/// A server that asks for the password and repeats it, or lies about what it is.
-async fn rogue(repeats: bool) -> Serving {
-    ScriptedServer::tcp()
-        .await
-        .serve(move |mut connection| async move {
-            connection.expect_startup().await;
-            connection.send(&backend::auth_cleartext()).await;
-            let Ok(Some(message)) = connection.try_next().await else {
-                return;
-            };
-            let password = message.strings().concat();
-            let told = match repeats {
-                true => backend::fatal("28P01", &format!("echo: \"{password}\" is wrong")),
-                false => backend::fatal("XX000", "echo: out of order"),
-            };
-            let _ = connection.try_send(&told).await;
-        })
-}
-
-fn yaml(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
-fn script(path: &Path, text: String) {
-    fs::write(path, text).expect("written");
-    fs::set_permissions(path, fs::Permissions::from_mode(0o700)).expect("chmod");
-}
-
-fn configuration(
-    secrets: &Secrets,
-    files: &TempDir,
-    postgres: &Postgres,
-    ca: &Ca,
-    rogues: &[Serving; 2],
-) -> String {
-    let at = files.path();
-    let port = postgres.port();
-    let file = |name: &str, text: String| write_private(&at.join(name), text);
-    file(
-        "listed.password",
-        format!("{}\n", secrets.from_file.password()),
-    );
-    file(
-        "credential",
-        format!("{}\n", secrets.credential_file.password()),
-    );
-    file(
-        "users.txt",
-        format!(
-            "\"inusersfile\" \"{}\"\n",
-            secrets.users_file.password().replace('"', "\"\"")
-        ),
-    );
-    let whole = secrets.whole_url.in_url();
-    file(
-        "whole.url",
-        format!("postgres://whole:{whole}@127.0.0.1:{port}/app\n"),
-    );
-    // What the commands see of our environment lies open to the search.
-    script(
-        &at.join("supply"),
-        format!(
-            "#!/bin/sh\nenv > {at}/supply.env\ntr '\\0' ' ' < /proc/$$/cmdline > {at}/supply.cmdline\n\
-             echo 'some talk' >&2\nprintf '%s\\n' {}\n",
-            shell(&secrets.command.password()),
-            at = at.display()
-        ),
-    );
-    script(
-        &at.join("complain"),
-        format!(
-            "#!/bin/sh\nprintf '%s\\n' {0}\nprintf 'no: %s\\n' {0} >&2\nexit 3\n",
-            shell(&secrets.complaint.password())
-        ),
-    );
-    let url = secrets.url.in_url();
-    let echo = secrets.echo.in_url();
-    let (loud, liar) = (rogues[0].port(), rogues[1].port());
-    let names = [
-        "variable",
-        "whole",
-        "file",
-        "command",
-        "complaint",
-        "echo",
-        "liar",
-        "certified",
-    ];
-    let more: String = names
-        .iter()
-        .map(|name| format!("  {name}: {{ endpoint: {name}, pool: {{ checkout_timeout: 2s }} }}\n"))
-        .collect();
-    let here = format!("127.0.0.1:{port}/app");
-    let at = at.display();
-    let root = ca.root_path().display();
-    format!(
-        "databases:\n  app: {{ endpoint: primary }}\n{more}endpoints:\n  \
-         primary: {{ url: \"postgres://url:{url}@{here}\" }}\n  \
-         variable: {{ url: \"postgres://variable@{here}\", credential: {{ password: \"${{CANARY_VAR}}\" }} }}\n  \
-         whole: {{ url: \"file:{at}/whole.url\" }}\n  \
-         file: {{ url: \"postgres://file@{here}\", credential: {{ file: \"{at}/credential\" }} }}\n  \
-         command: {{ url: \"postgres://command@{here}\", credential: {{ command: [\"{at}/supply\"] }} }}\n  \
-         complaint: {{ url: \"postgres://command@{here}\", credential: {{ command: [\"{at}/complain\"] }} }}\n  \
-         echo: {{ url: \"postgres://app:{echo}@127.0.0.1:{loud}/app?sslmode=disable\" }}\n  \
-         liar: {{ url: \"postgres://app:{echo}@127.0.0.1:{liar}/app?sslmode=disable\" }}\n  \
-         certified: {{ url: \"postgres://app:{echo}@localhost:{port}/app?sslmode=verify-full&sslrootcert={root}&sslcert={at}/client.crt&sslkey={at}/client.key\" }}\n"
-    )
-}
-
-/// A word for a shell.
-fn shell(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
