@@ -22,6 +22,9 @@ fn allowed_to_dump(program: &Path, arguments: &str, place: &Path) -> Command {
         .arg(format!("ulimit -c unlimited; exec \"$0\" {arguments}"))
         .arg(program)
         .current_dir(place)
+        // What cargo sets for tests would be taken for configuration.
+        .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
         .env("HOME", place)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -46,7 +49,7 @@ async fn is_running_as(name: &str, child: &Child) {
 fn dies_with_core(mut child: Child) -> bool {
     signal(child.id(), Signal::ABORT);
     let status = child.wait().expect("it was started");
-    assert_eq!(status.signal(), Some(Signal::ABORT.as_raw()));
+    assert_eq!(status.signal(), Some(Signal::ABORT.as_raw()), "{status}");
     status.core_dumped()
 }
 

@@ -290,8 +290,8 @@ impl Pool {
         }
         if !error.is_retryable() {
             self.shared.refused.note(&error, generation);
-            if let Some((error, again)) = self.hopeless() {
-                self.fail_all(&error, Some(again));
+            if self.hopeless().is_some() {
+                self.fail_all(&error, None);
             }
         }
         if self.retrying.replace(true) {
