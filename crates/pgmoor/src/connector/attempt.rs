@@ -11,7 +11,7 @@ use super::site::Site;
 use super::target::Wanted;
 use crate::endpoint::Host;
 
-/// What the caller of [`Connector::connect`] wants.
+/// What the caller of [`Connector::connect`](super::Connector::connect) wants.
 pub(super) struct Wish<'a> {
     pub(super) login: &'a Login<'a>,
     pub(super) database: Option<&'a str>,
