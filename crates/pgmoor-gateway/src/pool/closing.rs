@@ -25,6 +25,9 @@ use crate::transfer::{flush, read};
 /// A request may come before the statement that it is to end, or between two: it is repeated, and
 /// the time between two grows from the first to the last.
 const REPEAT: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// How often it is looked whether what may run to its end has to end after all.
+const GLANCE: Duration = Duration::from_millis(100);
+
 impl Pool {
     /// Closes a server connection that may be in the middle of something.
     pub(super) fn discard(
@@ -75,10 +78,10 @@ async fn see_off(server: &mut Server, rest: Rest, database: &Database) -> bool {
                 if !card.is_being_cancelled() {
                     card.clone().cancel(None);
                 }
-                repeat = (repeat * 2).min(REPEAT.1).min(limit);
             }
             None if database.kills.load(Ordering::SeqCst) != kills => {
                 since = Some(Moment::now());
+                repeat = REPEAT.0;
                 continue;
             }
             None => {}
@@ -86,6 +89,8 @@ async fn see_off(server: &mut Server, rest: Rest, database: &Database) -> bool {
         if let Ok(outcome) = timeout(repeat, &mut end).await {
             return outcome.as_ref().err().is_none_or(is_end);
         }
+        let longest = since.map_or(GLANCE, |_| REPEAT.1);
+        repeat = (repeat * 2).min(longest).min(limit);
     }
 }
 

@@ -261,7 +261,7 @@ impl SharedPool {
         let before = |moment: u64, by: Duration| {
             moment.saturating_sub(u64::try_from(by.as_micros()).unwrap_or(u64::MAX))
         };
-        let (limit, helpless) = match own.oldest.load(Ordering::Relaxed) {
+        let (limit, is_spare) = match own.oldest.load(Ordering::Relaxed) {
             0 => (before(Moment::now().micros(), PATIENCE), true),
             oldest => (before(oldest, FAIRNESS), false),
         };
@@ -271,7 +271,7 @@ impl SharedPool {
             .filter(|(index, _)| *index != worker)
             .map(|(index, desk)| (index, desk, desk.oldest.load(Ordering::SeqCst)))
             .filter(|(_, desk, oldest)| {
-                *oldest != 0 && (*oldest < limit || helpless && !desk.expects_servers())
+                *oldest != 0 && (*oldest < limit || is_spare && !desk.expects_servers())
             })
             .min_by_key(|&(_, _, oldest)| oldest)
             .map(|(index, _, _)| index)

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use pgmoor_wire::backend::TransactionStatus;
 
-use super::{End, MAX_AHEAD, Phase, Session, Step};
+use super::{COMPANY, End, MAX_AHEAD, Phase, Session, Step};
 use crate::clock::Moment;
 use crate::pool::{Condition, Rest};
 use crate::relay::{ClientSide, Flow, Sink};
@@ -192,8 +192,24 @@ impl Session {
         Step::Again
     }
 
+    /// Moves a client that is busy, among others, onto the worker's ring.
+    #[inline]
+    fn look_for_ring(&mut self) {
+        if self.calm > 0 {
+            self.calm -= 1;
+        } else if !self.stream.is_accelerated()
+            && self.pool.counters.active_clients.get() >= COMPANY
+            && let Phase::Active(server) = &mut self.phase
+        {
+            // Without descriptors, all goes on as before.
+            let _ = self.stream.accelerate();
+            let _ = server.stream.accelerate();
+        }
+    }
+
     /// Every question has its whole answer.
     fn answered(&mut self) {
+        self.look_for_ring();
         let now = Moment::now();
         self.client.heard.set(now);
         if let Some(began) = self.client.running.get() {

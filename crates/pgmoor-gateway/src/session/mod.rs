@@ -48,14 +48,14 @@ pub(crate) struct Session {
     checked_out: Moment,
     /// The server connection has not been given this session's parameters yet.
     is_fresh: bool,
-    /// Server connections until this client counts as busy.
+    /// Answers until this client counts as busy.
     calm: u8,
 }
 
-/// After so many transactions a client is worth a place on the worker's ring.
+/// After so many answers a client is worth a place on the worker's ring.
 const CALM: u8 = 16;
-/// Fewer clients at work at the same time are served sooner, and cheaper, without it.
-const COMPANY: u64 = 3;
+/// Fewer clients with server connections are served sooner, and cheaper, without it.
+const COMPANY: u64 = 4;
 
 /// What one step of work led to.
 enum Step {
@@ -252,11 +252,8 @@ impl Session {
     }
 
     fn adopt(&mut self, mut server: Box<Server>, now: Moment) {
-        self.calm = self.calm.saturating_sub(1);
-        let company = self.pool.counters.active_clients.get();
-        if self.calm == 0 && (company >= COMPANY || self.stream.is_accelerated()) {
+        if self.stream.is_accelerated() {
             // Without descriptors, all goes on as before.
-            let _ = self.stream.accelerate();
             let _ = server.stream.accelerate();
         }
         self.does(Doing::Active, now);
