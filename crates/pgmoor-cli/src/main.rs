@@ -28,6 +28,11 @@ use crate::args::{Cli, Command};
 use crate::exit::Exit;
 use crate::output::{Failure, Format, Output};
 
+/// Many small things of a client live as long as it, among many that its login needs for a moment:
+/// with the C library's allocator the gaps of the latter stay.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     memory::hide();
     let arguments: Vec<OsString> = std::env::args_os().collect();

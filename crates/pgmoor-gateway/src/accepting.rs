@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit};
 use tokio::task::spawn_local;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::clock::Moment;
 use crate::entry;
@@ -29,7 +29,17 @@ pub(crate) fn serve(worker: &Rc<Worker>, stream: Stream, place: Place) {
 /// Accepts connections, and hands them to the worker with the fewest clients.
 pub(crate) async fn accept(worker: Rc<Worker>, listener: Accepted) {
     let mut trouble = Trouble::default();
+    let mut room = Room::default();
+    let mut inherited = None;
     loop {
+        let keepalive = worker.gateway.state.load().settings.keepalive();
+        if inherited != Some(keepalive) {
+            // Also those of a predecessor's listener are another configuration's.
+            if let Err(error) = listener.set_keepalive(&keepalive) {
+                warn!(%error, "cannot have clients' connections watched by TCP keepalive");
+            }
+            inherited = Some(keepalive);
+        }
         let (stream, number) = match listener.accept().await {
             Ok(accepted) => accepted,
             // It left while it waited: nobody else is concerned.
@@ -40,11 +50,6 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: Accepted) {
                 continue;
             }
         };
-        let keepalive = worker.gateway.state.load().settings.keepalive();
-        if let Err(error) = stream.set_keepalive(&keepalive) {
-            // Gone already, as a rule.
-            debug!(%error, "cannot have a client's connection watched");
-        }
         let chosen = worker.gateway.least_loaded(worker.index);
         let place = Place::take(&worker.gateway, chosen);
         if chosen == worker.index {
@@ -54,12 +59,27 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: Accepted) {
         }
         // The kernel gives the lowest number that is free: one as high as this was the last.
         let mut next = Some(number);
-        while next.is_none_or(|next| next >= room(&worker.gateway)) {
+        while next.is_none_or(|next| !room.has(next, &worker.gateway)) {
             trouble.tell(&worker.gateway, "too many files are open");
             tokio::time::sleep(BREATH).await;
             next = listener.next_number();
         }
         trouble.end();
+    }
+}
+
+/// How many descriptors there are for clients, as of the last look.
+#[derive(Default)]
+struct Room(Option<(Moment, usize)>);
+
+impl Room {
+    /// Whether a client may have the descriptor of this number.
+    fn has(&mut self, number: usize, gateway: &Shared) -> bool {
+        let known = self.0.filter(|(at, _)| at.elapsed() < BREATH);
+        let (_, limit) = *self
+            .0
+            .insert(known.unwrap_or_else(|| (Moment::now(), room(gateway))));
+        number < limit
     }
 }
 

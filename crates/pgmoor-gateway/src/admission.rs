@@ -121,10 +121,10 @@ fn unknown_database(
 
 /// Whether this is whoever runs pgmoor, on the same machine, at the admin database.
 fn is_operator(talk: &Talk, database: &str, user: &str) -> bool {
-    let own = rustix::process::geteuid().as_raw();
+    let is_own = |uid| uid == 0 || uid == rustix::process::geteuid().as_raw();
     database == CONSOLE
         && user == CONSOLE
-        && matches!(*talk.stream.peer(), Peer::Unix { uid, .. } if uid == 0 || uid == own)
+        && matches!(*talk.stream.peer(), Peer::Unix { uid, .. } if is_own(uid))
 }
 
 /// Users of the console are those that the configuration names, and whoever runs pgmoor.

@@ -10,6 +10,7 @@ use pgmoor::stream::Stream;
 use pgmoor_wire::backend::{self, TransactionStatus};
 use pgmoor_wire::sqlstate;
 use pgmoor_wire::startup::{Replication, StartupMessage};
+use tokio::task::spawn_local;
 use tokio::time::timeout;
 use tracing::debug;
 
@@ -19,11 +20,11 @@ use crate::console;
 use crate::farewell::{FAREWELL, farewell, stage_of_end, turn_away};
 use crate::login::{Hello, Identity, Refusal, Talk, hello};
 use crate::parameters::{Parameters, parse_options};
-use crate::pool::{Login, OPEN_LIMIT, Pool, Server};
+use crate::pool::{Login, OPEN_LIMIT, Pool, Reported, Server};
 use crate::relay::Relay;
-use crate::session::Session;
+use crate::session::{End, Session};
 use crate::settings::PoolMode;
-use crate::welcome::{self as parameters_of, Welcome};
+use crate::welcome;
 use crate::worker::{Place, Worker};
 
 /// Who was let in, to what, and all that was needed to find out is gone.
@@ -33,27 +34,37 @@ enum Guest {
         user: String,
         admin: bool,
     },
-    Client(Session, Rc<Client>),
+    Client(Session),
 }
 
-/// Serves a connection until it ends.
-///
-/// What happens before and beside a session is boxed: a client that stays must not pay for it.
+/// Lets a connection in, and serves it until it ends.
 pub(crate) async fn serve(worker: Rc<Worker>, stream: Stream, place: Place) {
-    match Box::pin(receive(&worker, stream, &place)).await {
+    match receive(&worker, stream, &place).await {
         None => {}
         Some(Guest::Console { talk, user, admin }) => {
-            Box::pin(console::serve(&worker, talk, &user, admin)).await;
+            console::serve(&worker, talk, &user, admin).await;
         }
-        Some(Guest::Client(mut session, client)) => {
-            let end = session.run().await;
-            worker.clients.leave(client.id);
-            if let Some((stage, class)) = stage_of_end(&end) {
-                worker.gateway.events.error(stage, &class);
-            }
-            Box::pin(farewell(&mut session, &end, &client)).await;
-        }
+        Some(Guest::Client(session)) => attend(worker, session, place),
     }
+}
+
+/// Serves a client until it ends, by a task of its own: one that stays must not pay for all that its
+/// login needed.
+fn attend(worker: Rc<Worker>, mut session: Session, place: Place) {
+    spawn_local(async move {
+        let end = session.run().await;
+        Box::pin(see_out(&worker, &mut session, end)).await;
+        drop(place);
+    });
+}
+
+async fn see_out(worker: &Worker, session: &mut Session, end: End) {
+    let client = session.client().clone();
+    worker.clients.leave(client.id);
+    if let Some((stage, class)) = stage_of_end(&end) {
+        worker.gateway.events.error(stage, &class);
+    }
+    farewell(session, &end, &client).await;
 }
 
 /// From the first byte to the welcome; `None` when the connection has ended before.
@@ -83,7 +94,7 @@ async fn receive(worker: &Rc<Worker>, stream: Stream, place: &Place) -> Option<G
         Ok(Admitted::Console { admin }) => Some(Guest::Console { talk, user, admin }),
         Ok(Admitted::Pool { pool, identity }) => {
             let prepared = match startup_parameters(&message) {
-                Ok(parameters) => prepare(&pool, &message, parameters, &identity).await,
+                Ok(parameters) => prepare(&pool, &message, pool.share(parameters), &identity).await,
                 Err(refusal) => Err(refusal),
             };
             match prepared {
@@ -149,10 +160,7 @@ async fn welcome(
     let (id, key) = worker.new_key(message.minor);
     let mut out = Vec::new();
     backend::write_auth_ok(&mut out);
-    for (name, value) in prepared.welcome.iter() {
-        // Both came out of a message or fit into one.
-        let _ = backend::write_parameter_status(&mut out, name, value);
-    }
+    prepared.welcome.write(&mut out);
     backend::write_backend_key(&mut out, id.cast_signed(), &key).ok()?;
     backend::write_ready(&mut out, TransactionStatus::Idle);
     let client = Client::new(Introduction {
@@ -177,9 +185,10 @@ async fn welcome(
     if worker.gateway.stopping.load(Ordering::SeqCst) {
         client.give_order(Order::Leave);
     }
+    talk.inbox.shrink_to_fit();
     let mut session = Session::new(
         talk.stream,
-        client.clone(),
+        client,
         pool,
         worker.buffers.clone(),
         prepared.relay,
@@ -188,12 +197,12 @@ async fn welcome(
     if let Some(server) = prepared.server {
         session.begin_with(server);
     }
-    Some(Guest::Client(session, client))
+    Some(Guest::Client(session))
 }
 
 struct Prepared {
     relay: Relay,
-    welcome: Welcome,
+    welcome: Reported,
     server: Option<Box<Server>>,
 }
 
@@ -210,7 +219,7 @@ async fn prepare(
     if replication != Replication::No {
         return replicate(pool, message, identity).await;
     }
-    let welcome = parameters_of::learn(pool, &parameters).await?;
+    let welcome = welcome::learn(pool, &parameters).await?;
     Ok(Prepared {
         relay: Relay::new(settings.mode, settings.session_state, parameters),
         welcome,
@@ -290,10 +299,7 @@ async fn replicate(
             settings.session_state,
             Parameters::default(),
         ),
-        welcome: reported
-            .into_iter()
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect(),
+        welcome: Reported::new(reported.iter().map(|(name, value)| (&**name, &**value))),
         server: Some(Box::new(server)),
     })
 }

@@ -155,7 +155,8 @@ pub(crate) async fn farewell(session: &mut Session, end: &End, client: &Client) 
             stream.shutdown().await
         })
         .await;
-    } else {
+    } else if !matches!(end, End::Terminated) {
+        // Who said goodbye does not wait for ours.
         session.stream().shutdown_now();
     }
 }

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use pgmoor::stream::Stream;
+use pgmoor::stream::{KeepAlive, Stream};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
@@ -107,9 +107,9 @@ pub fn bind_rest(
             source,
         };
         let mut address = address;
-        drop(tcp(address, false).map_err(fail)?);
+        drop(tcp(address).map_err(fail)?);
         for own in &mut listeners {
-            let socket = tcp(address, true).map_err(fail)?;
+            let socket = listening(address, &settings.keepalive()).map_err(fail)?;
             if let Some(bound) = socket.local_addr().map_err(fail)?.as_socket() {
                 // Port 0 was chosen by the kernel, once for all workers.
                 address = bound;
@@ -140,24 +140,34 @@ pub fn bind_rest(
     Ok(listeners)
 }
 
-fn tcp(address: SocketAddr, shared: bool) -> io::Result<Socket> {
+/// A socket that has `address` for itself.
+fn tcp(address: SocketAddr) -> io::Result<Socket> {
+    let socket = unbound(address)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+/// A socket that shares `address` with those of the other workers.
+fn listening(address: SocketAddr, keepalive: &KeepAlive) -> io::Result<Socket> {
+    let socket = unbound(address)?;
+    socket.set_reuse_port(true)?;
+    socket.bind(&address.into())?;
+    keepalive.bequeath(socket.as_fd())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket)
+}
+
+fn unbound(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
         Some(Protocol::TCP),
     )?;
     socket.set_reuse_address(true)?;
-    if shared {
-        socket.set_reuse_port(true)?;
-    }
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    if shared {
-        socket.listen(BACKLOG)?;
-    }
     Ok(socket)
 }
 
@@ -230,15 +240,23 @@ impl Accepted {
     pub(crate) async fn accept(&self) -> io::Result<(Stream, usize)> {
         match self {
             Self::Tcp(listener) => {
-                let (socket, _) = listener.accept().await?;
+                let (socket, peer) = listener.accept().await?;
                 let number = number(&socket);
-                Ok((Stream::tcp(socket)?, number))
+                Ok((Stream::accepted(socket, peer), number))
             }
             Self::Unix(listener) => {
                 let (socket, _) = listener.accept().await?;
                 let number = number(&socket);
                 Ok((Stream::unix(socket)?, number))
             }
+        }
+    }
+
+    /// Clients that connect from now on get these options.
+    pub(crate) fn set_keepalive(&self, keepalive: &KeepAlive) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => keepalive.bequeath(listener.as_fd()),
+            Self::Unix(_) => Ok(()),
         }
     }
 

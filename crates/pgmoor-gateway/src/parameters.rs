@@ -4,7 +4,6 @@
 //! it from one server connection to the next: at check-out the difference between what the
 //! connection has and what the client expects is sent along with the first query.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -31,9 +30,10 @@ pub(crate) enum Value {
     Written(Box<str>),
 }
 
-/// Parameters by lower-case name. Cheap to clone and to compare when nothing changed.
+/// Parameters by lower-case name, few of them, in the order of their names. Cheap to clone, and to compare
+/// when nothing changed.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Parameters(Arc<BTreeMap<Box<str>, Value>>);
+pub(crate) struct Parameters(Arc<[(Box<str>, Value)]>);
 
 impl PartialEq for Parameters {
     fn eq(&self, other: &Self) -> bool {
@@ -51,16 +51,16 @@ impl std::hash::Hash for Parameters {
 impl Parameters {
     /// From the pairs of a startup message; names are not case-sensitive, the last one wins.
     pub(crate) fn from_startup<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let map = pairs
-            .into_iter()
-            .map(|(name, value)| {
-                (
-                    name.to_ascii_lowercase().into(),
-                    Value::Literal(value.into()),
-                )
-            })
-            .collect();
-        Self(Arc::new(map))
+        let mut parameters = Vec::new();
+        for (name, value) in pairs {
+            let name = name.to_ascii_lowercase();
+            let value = Value::Literal(value.into());
+            match place(&parameters, &name) {
+                Ok(at) => parameters[at].1 = value,
+                Err(at) => parameters.insert(at, (name.into(), value)),
+            }
+        }
+        Self(parameters.into())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -68,18 +68,27 @@ impl Parameters {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
+        let at = place(&self.0, name).ok()?;
+        Some(&self.0[at].1)
     }
 
     pub(crate) fn set(&mut self, name: &str, value: Value) {
-        if self.0.get(name) != Some(&value) {
-            Arc::make_mut(&mut self.0).insert(name.into(), value);
+        if self.get(name) == Some(&value) {
+            return;
         }
+        let mut parameters = self.0.to_vec();
+        match place(&parameters, name) {
+            Ok(at) => parameters[at].1 = value,
+            Err(at) => parameters.insert(at, (name.into(), value)),
+        }
+        self.0 = parameters.into();
     }
 
     pub(crate) fn remove(&mut self, name: &str) {
-        if self.0.contains_key(name) {
-            Arc::make_mut(&mut self.0).remove(name);
+        if let Ok(at) = place(&self.0, name) {
+            let mut parameters = self.0.to_vec();
+            parameters.remove(at);
+            self.0 = parameters.into();
         }
     }
 
@@ -117,14 +126,15 @@ impl Parameters {
             return None;
         }
         let mut sql = String::new();
-        for name in self.0.keys().filter(|name| !wanted.0.contains_key(*name)) {
+        for (name, _) in self.0.iter().filter(|(name, _)| wanted.get(name).is_none()) {
             let _ = write!(sql, "RESET {};", quote_name(name));
         }
         let changed = || {
+            let known = |name: &str, value| self.get(name) == Some(value);
             wanted
                 .0
                 .iter()
-                .filter(|(name, value)| self.0.get(*name) != Some(*value))
+                .filter(move |(name, value)| !known(name, value))
         };
         let mut separator = "SELECT ";
         for (name, value) in changed() {
@@ -149,6 +159,11 @@ impl Parameters {
         }
         (!sql.is_empty()).then_some(sql)
     }
+}
+
+/// Where `name` is, or where it belongs.
+fn place(parameters: &[(Box<str>, Value)], name: &str) -> Result<usize, usize> {
+    parameters.binary_search_by(|(known, _)| (**known).cmp(name))
 }
 
 fn quote_name(name: &str) -> String {

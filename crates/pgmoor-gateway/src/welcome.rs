@@ -14,9 +14,6 @@ use crate::login::Refusal;
 use crate::parameters::{Parameters, Value};
 use crate::pool::{Condition, Pool, Reported, Rest, Server, Waiting};
 
-/// The parameters that a client is told at login.
-pub(crate) type Welcome = Reported;
-
 /// Any text will do as a name, and few clients share theirs: no server is asked about it.
 const NAME: &str = "application_name";
 /// How long a server may take to answer.
@@ -27,7 +24,7 @@ const LIMIT: Duration = Duration::from_secs(15);
 /// # Errors
 ///
 /// There is no server connection to ask, or the server refuses a parameter.
-pub(crate) async fn learn(pool: &Rc<Pool>, parameters: &Parameters) -> Result<Welcome, Refusal> {
+pub(crate) async fn learn(pool: &Rc<Pool>, parameters: &Parameters) -> Result<Reported, Refusal> {
     let mut common = parameters.clone();
     common.remove(NAME);
     let reported = match pool.shared.welcomes.get(&common) {
@@ -45,16 +42,10 @@ pub(crate) async fn learn(pool: &Rc<Pool>, parameters: &Parameters) -> Result<We
     let Some(Value::Literal(name)) = parameters.get(NAME) else {
         return Ok(reported);
     };
-    Ok(reported
-        .iter()
-        .map(|(known, value)| {
-            let value = if &**known == NAME { name } else { value };
-            (known.clone(), value.clone())
-        })
-        .collect())
+    Ok(reported.to(name))
 }
 
-async fn ask(pool: &Rc<Pool>, wanted: &Parameters) -> Result<Welcome, Refusal> {
+async fn ask(pool: &Rc<Pool>, wanted: &Parameters) -> Result<Reported, Refusal> {
     let mut server = check_out(pool).await?;
     let Some(sql) = server.about.state.applied.changes_to(wanted) else {
         let reported = reported(&server);
@@ -94,8 +85,9 @@ async fn check_out(pool: &Rc<Pool>) -> Result<Box<Server>, Refusal> {
     outcome.map_err(|error| Refusal::new(error.sqlstate(), error.message()).hint(error.hint()))
 }
 
-fn reported(server: &Server) -> Welcome {
-    server.about.state.reported.iter().cloned().collect()
+fn reported(server: &Server) -> Reported {
+    let reported = server.about.state.reported.iter();
+    Reported::new(reported.map(|(name, value)| (&**name, &**value)))
 }
 
 /// Runs `sql`; the server's refusal if it has one.
@@ -105,7 +97,6 @@ async fn set(server: &mut Server, sql: &str) -> Result<Option<Refusal>, Refusal>
     server.stream.write_all(&out).await?;
     let mut refusal = None;
     let mut inbox = std::mem::take(&mut server.about.inbox);
-    let mut buffer = [0; 2048];
     loop {
         while let Some(header) =
             frame::header(&inbox).map_err(|error| Refusal::protocol(error.to_string()))?
@@ -138,9 +129,8 @@ async fn set(server: &mut Server, sql: &str) -> Result<Option<Refusal>, Refusal>
                 _ => {}
             }
         }
-        match server.stream.read_some(&mut buffer).await? {
-            0 => return Err(Refusal::Gone(None)),
-            count => inbox.extend_from_slice(&buffer[..count]),
+        if server.stream.read_onto(&mut inbox, 2048).await? == 0 {
+            return Err(Refusal::Gone(None));
         }
     }
 }

@@ -136,7 +136,6 @@ async fn ask(
         .map_err(|error| error.to_string())?;
     let mut inbox = connection.leftover;
     let mut answer = None;
-    let mut buffer = [0; 2048];
     loop {
         while let Some(header) = frame::header(&inbox).map_err(|error| error.to_string())? {
             if header.len > MAX_ANSWER {
@@ -159,10 +158,9 @@ async fn ask(
                 _ => {}
             }
         }
-        match connection.stream.read_some(&mut buffer).await {
-            Ok(0) => return Err("the server closed the connection".into()),
-            Ok(count) => inbox.extend_from_slice(&buffer[..count]),
-            Err(error) => return Err(error.to_string()),
+        let count = connection.stream.read_onto(&mut inbox, 2048).await;
+        if count.map_err(|error| error.to_string())? == 0 {
+            return Err("the server closed the connection".into());
         }
     }
 }

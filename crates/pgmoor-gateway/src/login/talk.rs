@@ -37,13 +37,9 @@ impl Talk {
     ///
     /// [`Refusal::Gone`] at the end of the stream.
     pub(crate) async fn more(&mut self) -> Result<(), Refusal> {
-        let mut buffer = [0; 1024];
-        match self.stream.read_some(&mut buffer).await? {
+        match self.stream.read_onto(&mut self.inbox, 1024).await? {
             0 => Err(Refusal::Gone(None)),
-            count => {
-                self.inbox.extend_from_slice(&buffer[..count]);
-                Ok(())
-            }
+            _ => Ok(()),
         }
     }
 

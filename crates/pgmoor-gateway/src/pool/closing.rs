@@ -74,17 +74,13 @@ async fn see_off(server: &mut Server, rest: Rest, database: &Database) -> bool {
     loop {
         match since {
             Some(since) if since.elapsed() >= limit => return false,
-            Some(_) => {
-                if !card.is_being_cancelled() {
-                    card.clone().cancel(None);
-                }
-            }
+            Some(_) if !card.is_being_cancelled() => card.clone().cancel(None),
             None if database.kills.load(Ordering::SeqCst) != kills => {
                 since = Some(Moment::now());
                 repeat = REPEAT.0;
                 continue;
             }
-            None => {}
+            Some(_) | None => {}
         }
         if let Ok(outcome) = timeout(repeat, &mut end).await {
             return outcome.as_ref().err().is_none_or(is_end);

@@ -19,6 +19,7 @@ use super::server::{Health, Server};
 use super::shared::{Login, SharedPool};
 use crate::clock::Moment;
 use crate::counters::PoolCounters;
+use crate::parameters::Parameters;
 use crate::statements::Registry;
 
 /// How long opening a server connection may take when the endpoint sets no limit.
@@ -43,6 +44,8 @@ pub(crate) struct Pool {
     pub(crate) counters: Arc<PoolCounters>,
     /// Statements that clients here have prepared.
     pub(crate) registry: RefCell<Registry>,
+    /// What a client asked for at its start: mostly, all clients of a pool ask for the same.
+    familiar: RefCell<Parameters>,
     pub(super) worker: usize,
     #[expect(clippy::vec_box, reason = "it goes from hand to hand as a pointer")]
     pub(super) idle: RefCell<Vec<Box<Server>>>,
@@ -57,11 +60,22 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
+    /// Equal parameters as one thing in memory, where clients ask for the same: less of it, and nothing to
+    /// compare when a server connection goes from one of them to the next.
+    pub(crate) fn share(&self, parameters: Parameters) -> Parameters {
+        let mut familiar = self.familiar.borrow_mut();
+        if *familiar != parameters {
+            *familiar = parameters;
+        }
+        familiar.clone()
+    }
+
     pub(crate) fn new(shared: Arc<SharedPool>, worker: usize) -> Rc<Self> {
         Rc::new(Self {
             counters: shared.desks[worker].counters.clone(),
             shared,
             registry: RefCell::default(),
+            familiar: RefCell::default(),
             worker,
             idle: RefCell::default(),
             queue: RefCell::default(),

@@ -53,7 +53,6 @@ async fn exchange(server: &mut Server, out: &[u8], mut answers: usize) -> bool {
     if server.stream.write_all(out).await.is_err() {
         return false;
     }
-    let mut buffer = [0; 2048];
     let mut inbox = std::mem::take(&mut server.about.inbox);
     loop {
         let mut at = 0;
@@ -84,10 +83,8 @@ async fn exchange(server: &mut Server, out: &[u8], mut answers: usize) -> bool {
             }
         }
         inbox.drain(..at);
-        match server.stream.read_some(&mut buffer).await {
-            Ok(count) if count > 0 && inbox.len() < frame::MAX_MESSAGE => {
-                inbox.extend_from_slice(&buffer[..count])
-            }
+        match server.stream.read_onto(&mut inbox, 2048).await {
+            Ok(1..) if inbox.len() < frame::MAX_MESSAGE => {}
             _ => return false,
         }
     }

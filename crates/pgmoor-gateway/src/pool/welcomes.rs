@@ -4,13 +4,59 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use pgmoor_wire::backend;
+
 use crate::parameters::Parameters;
 
 /// Sets of startup parameters whose reported values are remembered.
 const MAX_WELCOMES: usize = 256;
 
-/// The parameters that a server reports at login.
-pub(crate) type Reported = Arc<[(Box<str>, Box<str>)]>;
+/// Each client has its own, and a server reports what it was given.
+const NAME: &str = "application_name";
+
+/// The parameters that a server reports at login, as they are told to a client.
+#[derive(Debug, Clone)]
+pub(crate) struct Reported {
+    /// All others, as messages.
+    messages: Arc<[u8]>,
+    application_name: Option<Arc<str>>,
+}
+
+impl Reported {
+    pub(crate) fn new<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut messages = Vec::new();
+        let mut application_name = None;
+        for (name, value) in parameters {
+            if name == NAME {
+                application_name = Some(value.into());
+            } else {
+                // Both came out of a message.
+                let _ = backend::write_parameter_status(&mut messages, name, value);
+            }
+        }
+        Self {
+            messages: messages.into(),
+            application_name,
+        }
+    }
+
+    /// The same to a client of another name.
+    pub(crate) fn to(self, name: &str) -> Self {
+        Self {
+            application_name: self.application_name.map(|_| name.into()),
+            messages: self.messages,
+        }
+    }
+
+    /// Writes a ParameterStatus for each.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        if let Some(name) = &self.application_name {
+            // It fits into a message, as it came in one.
+            let _ = backend::write_parameter_status(out, NAME, name);
+        }
+        out.extend_from_slice(&self.messages);
+    }
+}
 
 /// What was learned of the servers of one generation. Locked when a client logs in.
 #[derive(Debug, Default)]

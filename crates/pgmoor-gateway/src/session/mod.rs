@@ -95,18 +95,31 @@ impl Session {
     ///
     /// Cancel safe: dropped in the middle, the server connection is closed, not reused.
     pub(crate) async fn run(&mut self) -> End {
-        // A client may have sent its first statement along with the login.
-        let ahead = std::mem::take(&mut self.inbox);
-        if !ahead.is_empty() {
-            let step = match self.phase {
-                Phase::Idle => self.wants(&ahead),
-                Phase::Waiting(_) | Phase::Active(_) => self.take_from_client(&ahead),
-            };
-            if let Step::Over(end) = step {
-                return self.end(end);
-            }
+        if let Some(end) = self.take_what_came_ahead() {
+            return self.end(end);
         }
         std::future::poll_fn(|cx| self.poll(cx)).await
+    }
+
+    /// A client may have sent its first statement along with the login.
+    fn take_what_came_ahead(&mut self) -> Option<End> {
+        let ahead = std::mem::take(&mut self.inbox);
+        if ahead.is_empty() {
+            return None;
+        }
+        let step = match self.phase {
+            Phase::Idle => self.wants(&ahead),
+            Phase::Waiting(_) | Phase::Active(_) => self.take_from_client(&ahead),
+        };
+        match step {
+            Step::Over(end) => Some(end),
+            _ => None,
+        }
+    }
+
+    /// Whose session it is.
+    pub(crate) fn client(&self) -> &Rc<Client> {
+        &self.client
     }
 
     /// The stream, to say a last word on.

@@ -63,11 +63,9 @@ impl<'a> Channel<'a> {
             if let Some(message) = self.buffered()? {
                 return Ok(message);
             }
-            let mut chunk = [0; 4096];
-            let count = self.stream.read_some(&mut chunk).await;
-            match count.map_err(|error| self.site.lost(self.stage, error))? {
-                0 => return Err(self.site.closed(self.stage)),
-                count => self.received.extend_from_slice(&chunk[..count]),
+            let count = self.stream.read_onto(&mut self.received, 4096).await;
+            if count.map_err(|error| self.site.lost(self.stage, error))? == 0 {
+                return Err(self.site.closed(self.stage));
             }
         }
     }

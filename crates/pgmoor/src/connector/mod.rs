@@ -191,8 +191,9 @@ impl Connector {
                     hosts_left: hosts.len() - index - 1,
                     is_only: hosts.len() == 1,
                 };
+                // Boxed, here and below: what waits for this must not be as large as all that it does.
                 let outcome = self.connect_host(host, &search, &mut failures, &mut silent);
-                match outcome.await {
+                match Box::pin(outcome).await {
                     Some(connection) => return Ok(connection),
                     None if self.is_over(&failures, &wish) => return Err(conclude(failures)),
                     None => {}
@@ -202,10 +203,8 @@ impl Connector {
             for (index, (host, address)) in silent.into_iter().enumerate() {
                 let deadline = self.deadline(&wish, count - index - 1);
                 let site = Site::new(address.describe(host), deadline);
-                match self
-                    .connect_address(&site.place(host, &address, *wanted), &wish)
-                    .await
-                {
+                let place = site.place(host, &address, *wanted);
+                match Box::pin(self.connect_address(&place, &wish)).await {
                     Ok(connection) => return Ok(connection),
                     Err(error) => failures.push(error),
                 }

@@ -33,6 +33,7 @@ mod tests;
 use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context, Poll, ready};
 
@@ -70,13 +71,19 @@ impl Stream {
     /// # Errors
     /// The socket is no longer connected.
     pub fn tcp(socket: TcpStream) -> io::Result<Self> {
-        let peer = Peer::Tcp(socket.peer_addr()?);
+        let peer = socket.peer_addr()?;
         socket.set_nodelay(true)?;
-        Ok(Self {
+        Ok(Self::accepted(socket, peer))
+    }
+
+    /// Takes a TCP socket that came from a listener, and has the options that were
+    /// [given](KeepAlive::bequeath) to that.
+    pub fn accepted(socket: TcpStream, peer: SocketAddr) -> Self {
+        Self {
             socket: Socket::Tcp(socket),
             tls: None,
-            peer,
-        })
+            peer: Peer::Tcp(peer),
+        }
     }
 
     /// Takes a connected Unix socket.
@@ -241,6 +248,26 @@ impl Stream {
         loop {
             poll_fn(|cx| self.poll_read_ready(cx)).await?;
             match self.try_read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Waits for bytes and puts them behind those in `inbox`, at most `limit` of them; 0 is the end.
+    ///
+    /// Cancel safe: while it waits, `inbox` is as it was.
+    ///
+    /// # Errors
+    /// As [`try_read`](Self::try_read), without `WouldBlock`.
+    pub async fn read_onto(&mut self, inbox: &mut Vec<u8>, limit: usize) -> io::Result<usize> {
+        loop {
+            poll_fn(|cx| self.poll_read_ready(cx)).await?;
+            let before = inbox.len();
+            inbox.resize(before + limit, 0);
+            let outcome = self.try_read(&mut inbox[before..]);
+            inbox.truncate(before + outcome.as_ref().copied().unwrap_or(0));
+            match outcome {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 outcome => return outcome,
             }

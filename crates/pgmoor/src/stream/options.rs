@@ -34,6 +34,16 @@ impl Default for KeepAlive {
 }
 
 impl KeepAlive {
+    /// Gives a listening TCP socket these options, and `TCP_NODELAY`: on Linux, every connection
+    /// that it accepts from now on has them from its beginning.
+    ///
+    /// # Errors
+    /// The kernel refuses a value.
+    pub fn bequeath(&self, listener: BorrowedFd<'_>) -> io::Result<()> {
+        SockRef::from(&listener).set_tcp_nodelay(true)?;
+        self.apply(listener)
+    }
+
     pub(super) fn apply(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
         let socket = SockRef::from(&socket);
         if self.enabled {
@@ -47,13 +57,12 @@ impl KeepAlive {
             if let Some(count) = self.count {
                 probes = probes.with_retries(count);
             }
-            socket.set_keepalive(true)?;
             socket.set_tcp_keepalive(&probes)?;
+        } else {
+            socket.set_keepalive(false)?;
         }
         #[cfg(target_os = "linux")]
-        if self.user_timeout.is_some() {
-            socket.set_tcp_user_timeout(self.user_timeout)?;
-        }
+        socket.set_tcp_user_timeout(self.user_timeout)?;
         Ok(())
     }
 }

@@ -26,6 +26,55 @@ pub(super) fn unix_pair() -> (Stream, Stream) {
     )
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_accepted_connection_has_the_options_that_its_listener_was_given() {
+    use std::os::fd::AsFd;
+    use std::time::Duration;
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let keepalive = KeepAlive {
+        enabled: true,
+        idle: Some(Duration::from_secs(41)),
+        interval: Some(Duration::from_secs(7)),
+        count: Some(3),
+        user_timeout: Some(Duration::from_secs(90)),
+    };
+    let options_of_next = async || {
+        let address = listener.local_addr().expect("address");
+        let client = TcpStream::connect(address);
+        let (_client, server) = tokio::join!(client, listener.accept());
+        let server = server.expect("accept").0;
+        let socket = socket2::SockRef::from(&server);
+        (
+            socket.tcp_nodelay().expect("nodelay"),
+            socket.keepalive().expect("keepalive"),
+            socket.tcp_keepalive_time().expect("idle"),
+            socket.tcp_keepalive_interval().expect("interval"),
+            socket.tcp_keepalive_retries().expect("count"),
+            socket.tcp_user_timeout().expect("user timeout"),
+        )
+    };
+    let (idle, interval, limit) = (
+        Duration::from_secs(41),
+        Duration::from_secs(7),
+        Duration::from_secs(90),
+    );
+
+    keepalive.bequeath(listener.as_fd()).expect("bequeath");
+    let expected = (true, true, idle, interval, 3, Some(limit));
+    assert_eq!(options_of_next().await, expected);
+
+    let off = KeepAlive {
+        enabled: false,
+        user_timeout: None,
+        ..keepalive
+    };
+    off.bequeath(listener.as_fd()).expect("bequeath");
+    let (_, enabled, _, _, _, user_timeout) = options_of_next().await;
+    assert_eq!((enabled, user_timeout), (false, None));
+}
+
 fn configs() -> (Arc<ClientConfig>, Arc<ServerConfig>) {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let key = rcgen::KeyPair::generate().expect("key");
