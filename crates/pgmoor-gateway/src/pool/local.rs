@@ -49,6 +49,7 @@ pub(crate) struct Pool {
     pub(super) worker: usize,
     #[expect(clippy::vec_box, reason = "it goes from hand to hand as a pointer")]
     pub(super) idle: RefCell<Vec<Box<Server>>>,
+    /// In the order in which they came; who gives up leaves at once.
     pub(super) queue: RefCell<VecDeque<Waiter>>,
     opening: Cell<usize>,
     /// Attempts to open a server connection that failed in a row.
@@ -141,10 +142,6 @@ impl Pool {
             });
         }
         let settings = self.shared.database.settings.load();
-        self.queue
-            .borrow_mut()
-            .retain(|waiter| !waiter.sender.is_closed());
-        self.show_queue();
         if self.shared.waiting() >= settings.max_waiting as usize {
             return Err(CheckoutError::QueueFull {
                 database: self.shared.key.database.to_string(),
@@ -159,6 +156,21 @@ impl Pool {
         drop(settings);
         self.help();
         Ok((receiver, since, limit))
+    }
+
+    /// Takes out a client that waits since then, and does no more.
+    pub(super) fn leave_queue(&self, since: Moment) {
+        let mut queue = self.queue.borrow_mut();
+        // They came one after the other.
+        let first = queue.partition_point(|waiter| waiter.since < since);
+        let gone = queue
+            .range(first..)
+            .position(|waiter| waiter.sender.is_closed());
+        if let Some(gone) = gone {
+            queue.remove(first + gone);
+        }
+        drop(queue);
+        self.show_queue();
     }
 
     pub(super) fn show_queue(&self) {
@@ -423,10 +435,6 @@ impl Pool {
         self.show_idle(&kept);
         *self.idle.borrow_mut() = kept;
         self.registry.borrow_mut().sweep();
-        self.queue
-            .borrow_mut()
-            .retain(|waiter| !waiter.sender.is_closed());
-        self.show_queue();
         drop(settings);
         self.fill(min_idle);
         self.help();

@@ -18,6 +18,7 @@ pub(crate) struct Waiting {
     receiver: Outcome,
     since: Moment,
     deadline: Pin<Box<Sleep>>,
+    is_served: bool,
 }
 
 impl Waiting {
@@ -33,6 +34,7 @@ impl Waiting {
             receiver,
             since,
             deadline: Box::pin(tokio::time::sleep(limit)),
+            is_served: false,
         })
     }
 
@@ -46,6 +48,7 @@ impl Waiting {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Box<Server>, CheckoutError>> {
         if let Poll::Ready(outcome) = Pin::new(&mut self.receiver).poll(cx) {
+            self.is_served = true;
             return Poll::Ready(outcome.unwrap_or_else(|_| Err(self.timed_out())));
         }
         self.deadline.as_mut().poll(cx).map(|()| {
@@ -73,14 +76,13 @@ impl Waiting {
 impl Drop for Waiting {
     /// A server connection that was given at the last moment goes back.
     fn drop(&mut self) {
+        if self.is_served {
+            return;
+        }
         self.receiver.close();
         if let Ok(Ok(server)) = self.receiver.try_recv() {
             self.pool.check_in(server, Condition::Clean);
         }
-        self.pool
-            .queue
-            .borrow_mut()
-            .retain(|waiter| !waiter.sender.is_closed());
-        self.pool.show_queue();
+        self.pool.leave_queue(self.since);
     }
 }
