@@ -73,6 +73,9 @@ impl Bundles {
                         .because(&error)
                 })?;
             let limit = usize::try_from(endpoint.max_connections.get()).ok();
+            let exposes = endpoint.credential.as_ref();
+            let connector =
+                connector.exposing_tokens(exposes.is_some_and(|c| c.allow_unverified_tls));
             let endpoint = pgmoor_gateway::Endpoint::new(name, connector, limit, fingerprint);
             opened.insert(name.clone(), Arc::new(endpoint));
         }
@@ -194,6 +197,7 @@ fn credential(
         (Provider::Command, _, _) => Arc::new(CommandProvider::new(Command {
             timeout: settings.timeout,
             ttl: settings.ttl,
+            renewal_offset: settings.renewal_offset.0,
             ..Command::new(settings.command.clone())
         })),
         (Provider::Passfile, _, file) => {

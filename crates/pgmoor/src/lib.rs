@@ -12,6 +12,8 @@ pub mod endpoint;
 
 pub mod tls;
 
+pub mod http;
+
 pub mod stream;
 
 pub mod credential;

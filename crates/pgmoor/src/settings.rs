@@ -16,6 +16,8 @@ mod value;
 mod secret;
 mod section;
 
+mod span;
+
 mod macros;
 
 mod environment;
@@ -24,11 +26,12 @@ mod sample;
 mod reference;
 mod schema;
 
+mod credential;
+
 mod endpoint;
 
-pub use endpoint::{
-    BundledSettings, CredentialProvider, CredentialSettings, EndpointSettings, Endpoints,
-};
+pub use credential::{CredentialProvider, CredentialSettings};
+pub use endpoint::{BundledSettings, EndpointSettings, Endpoints};
 pub use environment::{PREFIX, overlay, variable};
 pub use loader::{Loader, Place, Variables};
 pub use node::{Data, Entry, Node, Origin};
@@ -42,6 +45,7 @@ pub use section::check_keys;
 pub use seen::Seen;
 pub use shape::{Choice, Field, JsonType, Kind, Section, Shape};
 pub use show::Shown;
+pub use span::Span;
 pub use value::{Absent, Value, join};
 
 #[cfg(test)]

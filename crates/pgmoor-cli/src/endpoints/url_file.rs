@@ -43,6 +43,10 @@ fn parted(mut address: Endpoint) -> Option<(Secret<String>, Secret<String>)> {
 }
 
 impl CredentialProvider for UrlFile {
+    fn name(&self) -> String {
+        self.file.name()
+    }
+
     fn credential<'a>(&'a self, _request: Request<'a>) -> Supply<'a> {
         Box::pin(async {
             let content = self.file.read()?;

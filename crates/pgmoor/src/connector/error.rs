@@ -159,6 +159,16 @@ pub enum ConnectError {
         /// Which.
         server: String,
     },
+    /// A token is not shown to a server that nobody vouches for.
+    #[error("the token is not sent to {server}: the connection is {} (sslmode={mode})", if *.is_encrypted { "encrypted, but the server is not verified" } else { "not encrypted" })]
+    ExposedToken {
+        /// To whom.
+        server: String,
+        /// The `sslmode`.
+        mode: &'static str,
+        /// Whether there is TLS at all.
+        is_encrypted: bool,
+    },
     /// There is no credential.
     #[error("no credential for {server} as \"{user}\"")]
     Credential {
@@ -294,7 +304,9 @@ impl ConnectError {
             | Self::NoAlpn { .. }
             | Self::CertificateNotAsked { .. } => ErrorKind::Tls,
             Self::Credential { source, .. } => source.kind(),
-            Self::NoPassword { .. } | Self::Startup { .. } => ErrorKind::Configuration,
+            Self::NoPassword { .. } | Self::Startup { .. } | Self::ExposedToken { .. } => {
+                ErrorKind::Configuration
+            }
             Self::WrongPeer { .. } | Self::AuthMethod { .. } | Self::Scram { .. } => {
                 ErrorKind::Authentication
             }
@@ -330,7 +342,8 @@ impl ConnectError {
             | Self::BytesBeforeTls { .. }
             | Self::TlsHandshake { .. }
             | Self::NoAlpn { .. }
-            | Self::CertificateNotAsked { .. } => Stage::Tls,
+            | Self::CertificateNotAsked { .. }
+            | Self::ExposedToken { .. } => Stage::Tls,
             Self::Credential { .. } => Stage::Credential,
             Self::NoPassword { .. } | Self::AuthMethod { .. } | Self::Scram { .. } => Stage::Auth,
             Self::Startup { .. } | Self::TooOld { .. } => Stage::Startup,
@@ -362,6 +375,7 @@ impl ConnectError {
             | Self::TlsHandshake { .. }
             | Self::NoAlpn { .. }
             | Self::CertificateNotAsked { .. }
+            | Self::ExposedToken { .. }
             | Self::NoPassword { .. }
             | Self::AuthMethod { .. }
             | Self::Scram { .. }
@@ -391,6 +405,7 @@ impl ConnectError {
             | Self::CertificateNotAsked { .. }
             | Self::WrongServer { .. } => SqlState::SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
             Self::WrongPeer { .. }
+            | Self::ExposedToken { .. }
             | Self::Credential { .. }
             | Self::NoPassword { .. }
             | Self::AuthMethod { .. } => SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
@@ -444,6 +459,7 @@ impl ConnectError {
             | Self::TlsHandshake { .. }
             | Self::NoAlpn { .. }
             | Self::CertificateNotAsked { .. }
+            | Self::ExposedToken { .. }
             | Self::Credential { .. }
             | Self::NoPassword { .. }
             | Self::AuthMethod { .. }

@@ -46,6 +46,9 @@ pub(super) fn of(error: &ConnectError) -> Option<String> {
         ConnectError::CertificateNotAsked { .. } => {
             "set ssl_ca_file at the server, or use sslcertmode=allow"
         }
+        ConnectError::ExposedToken { .. } => {
+            "use sslmode=verify-full and name the server's authority with sslrootcert; \"allow_unverified_tls: true\" sends it all the same"
+        }
         ConnectError::Credential { source, .. } => return source.hint(),
         ConnectError::NoPassword { .. } => "configure a credential for this endpoint",
         ConnectError::AuthMethod { .. } => {

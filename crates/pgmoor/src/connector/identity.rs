@@ -17,6 +17,12 @@ pub(super) struct Identity {
 }
 
 impl Identity {
+    /// Whether the proof is a token, which not anybody may see.
+    pub(super) fn is_token(&self) -> bool {
+        let supplied = self.supplied.as_ref();
+        supplied.is_some_and(|credential| credential.is_token)
+    }
+
     pub(super) fn differs_from(&self, rejected: &Credential) -> bool {
         let now = self.supplied.as_ref();
         now.is_some_and(|credential| !credential.same_as(rejected))

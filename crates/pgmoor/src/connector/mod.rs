@@ -52,7 +52,7 @@ pub use error::{ConnectError, Stage};
 use identity::Identity;
 use login::{Failure, Request, Session};
 pub use report::ServerReport;
-use secure::Encryption;
+use secure::{Encryption, Protection};
 use site::Site;
 
 /// How long one of several servers may take to answer at all before the next is tried: a first packet
@@ -69,6 +69,7 @@ pub struct Connector {
     keepalive: KeepAlive,
     user: String,
     doubtful: Arc<Doubtful>,
+    exposes_tokens: bool,
 }
 
 /// Whom to log in as, and how to prove it.
@@ -144,7 +145,16 @@ impl Connector {
             credential,
             user,
             doubtful: Arc::default(),
+            exposes_tokens: false,
         })
+    }
+
+    /// Sends tokens also where the server is not verified, or even without TLS. Only for an operator
+    /// who says so: whoever is in between can use them.
+    #[must_use]
+    pub fn exposing_tokens(mut self, allowed: bool) -> Self {
+        self.exposes_tokens = allowed;
+        self
     }
 
     /// The endpoint.
@@ -367,9 +377,16 @@ impl Connector {
         if let Some(wanted) = &self.endpoint.requirepeer {
             dial::check_peer(&stream, wanted, site).map_err(unanswered)?;
         }
-        secure::secure(&mut stream, encryption, mode, &self.tls, place.host, site)
+        let protection = secure::secure(&mut stream, encryption, mode, &self.tls, place.host, site)
             .await
             .map_err(unanswered)?;
+        if identity.is_token() && !self.exposes_tokens && protection != Protection::Verified {
+            return Err(unanswered(ConnectError::ExposedToken {
+                server: site.server.clone(),
+                mode: mode.as_str(),
+                is_encrypted: protection != Protection::None,
+            }));
+        }
         let own = self.endpoint.startup();
         let database = self.database(wish, identity);
         let parameters = order::merge(&identity.user, database, &own, wish.parameters);

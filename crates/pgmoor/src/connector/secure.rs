@@ -7,7 +7,7 @@ use pgmoor_wire::startup;
 
 use super::error::{ConnectError, Stage};
 use super::site::Site;
-use crate::endpoint::{Host, SslMode, SslNegotiation};
+use crate::endpoint::{Host, SslMode, SslNegotiation, Verification};
 use crate::stream::Stream;
 use crate::tls::{ALPN, ClientTls, Setup};
 
@@ -60,7 +60,18 @@ pub(super) fn lets_next_method_try(mode: SslMode, error: &ConnectError, answered
     }
 }
 
-/// Brings TLS about; on a connection that stays plain, does nothing.
+/// What protects a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protection {
+    /// Anybody can read along.
+    None,
+    /// TLS with whoever answered.
+    Unverified,
+    /// TLS with a server that a trusted authority vouches for.
+    Verified,
+}
+
+/// Brings TLS about, and says what that protects from; on a connection that stays plain, does nothing.
 pub(super) async fn secure(
     stream: &mut Stream,
     encryption: Encryption,
@@ -68,9 +79,9 @@ pub(super) async fn secure(
     tls: &ClientTls,
     host: &Host,
     site: &Site,
-) -> Result<(), ConnectError> {
+) -> Result<Protection, ConnectError> {
     if encryption == Encryption::Plain {
-        return Ok(());
+        return Ok(Protection::None);
     }
     // Before anything is sent: a wrong file is not the server's fault.
     let setup = tls.setup(host).map_err(|source| ConnectError::TlsSetup {
@@ -80,14 +91,19 @@ pub(super) async fn secure(
     site.within(Stage::Tls, async {
         if encryption == Encryption::Requested && !request(stream, site).await? {
             return match mode {
-                SslMode::Prefer => Ok(()),
+                SslMode::Prefer => Ok(Protection::None),
                 _ => Err(ConnectError::TlsRefused {
                     server: site.server.clone(),
                     mode: mode.as_str(),
                 }),
             };
         }
-        shake_hands(stream, encryption, setup, site).await
+        let protection = match setup.verification {
+            Verification::None => Protection::Unverified,
+            Verification::Chain | Verification::ChainAndName => Protection::Verified,
+        };
+        shake_hands(stream, encryption, setup, site).await?;
+        Ok(protection)
     })
     .await
 }

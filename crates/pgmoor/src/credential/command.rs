@@ -6,17 +6,18 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use pgmoor_wire::Secret;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::flight::{Cache, Decision};
+use super::renewal::{Clock, Policy, Renewal, Status};
 use super::{Credential, CredentialError, CredentialProvider, Request, Supply, moment, text};
 
-/// Even one that lives longer is renewed after a day.
-const MAX_LIFETIME: Duration = Duration::from_secs(86_400);
+/// What the next request for another server, user and database costs, is a map's entry: a gateway
+/// asks for a few of them.
+const MAX_KEPT: usize = 1_000;
 /// More than this of an output is not read.
 const MAX_OUTPUT: u64 = 64 * 1024;
 const MAX_COMPLAINT: usize = 200;
@@ -64,6 +65,8 @@ pub struct Command {
     pub timeout: Duration,
     /// How long its credential is used when it does not say so itself.
     pub ttl: Duration,
+    /// How long before its end a credential is renewed; at half its life where that is shorter.
+    pub renewal_offset: Duration,
 }
 
 impl fmt::Debug for Command {
@@ -85,6 +88,7 @@ impl Command {
             environment: Vec::new(),
             timeout: Duration::from_secs(10),
             ttl: Duration::from_secs(600),
+            renewal_offset: Duration::from_secs(300),
         }
     }
 }
@@ -95,107 +99,113 @@ impl Command {
 /// has a credential of its own. However many logins wait for one, it runs once.
 #[derive(Debug)]
 pub struct CommandProvider {
-    command: Command,
-    slots: Mutex<HashMap<Key, Arc<Slot>>>,
+    command: Arc<Command>,
+    kept: Mutex<Kept>,
 }
 
-type Key = (String, String, String);
-
+/// What is known by what it was asked for, and what was asked for last.
 #[derive(Debug, Default)]
-struct Slot {
-    cache: Mutex<Cache>,
-    flight: tokio::sync::Mutex<()>,
+struct Kept {
+    renewals: HashMap<Purpose, Renewal<Credential>>,
+    last: Option<Renewal<Credential>>,
+}
+
+/// What a program is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Purpose {
+    host: String,
+    port: u16,
+    user: String,
+    database: String,
 }
 
 impl CommandProvider {
     /// Supplies what `command` prints.
     pub fn new(command: Command) -> Self {
         Self {
-            command,
-            slots: Mutex::default(),
+            command: Arc::new(command),
+            kept: Mutex::default(),
         }
     }
 
+    fn renewal(&self, request: Request<'_>) -> Renewal<Credential> {
+        let host = request.host;
+        let purpose = Purpose {
+            host: host
+                .name()
+                .map_or_else(|| host.passfile_name(), str::to_owned),
+            port: host.port,
+            user: request.user.to_owned(),
+            database: request.database.to_owned(),
+        };
+        let mut kept = self.kept();
+        if kept.renewals.len() >= MAX_KEPT && !kept.renewals.contains_key(&purpose) {
+            kept.renewals.clear();
+        }
+        let renewal = kept.renewals.entry(purpose).or_insert_with_key(|purpose| {
+            let (command, purpose) = (self.command.clone(), purpose.clone());
+            let policy = Policy {
+                offset: command.renewal_offset,
+                life: Some(command.ttl),
+                // The command has a limit of its own, which says more.
+                timeout: command.timeout.saturating_mul(2),
+                ..Policy::new(command.origin())
+            };
+            Renewal::new(policy, Clock::system(), move || {
+                let (command, purpose) = (command.clone(), purpose.clone());
+                Box::pin(async move {
+                    let output = command.run(&purpose).await?;
+                    parse(output.expose(), &command.origin())
+                })
+            })
+        });
+        let renewal = renewal.clone();
+        kept.last = Some(renewal.clone());
+        renewal
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl CredentialProvider for CommandProvider {
+    fn name(&self) -> String {
+        self.command.origin()
+    }
+
+    fn credential<'a>(&'a self, request: Request<'a>) -> Supply<'a> {
+        let renewal = self.renewal(request);
+        Box::pin(async move { renewal.get().await })
+    }
+
+    fn invalidate(&self, rejected: &Credential) {
+        for renewal in self.kept().renewals.values() {
+            renewal.rejected(|held| held.same_as(rejected));
+        }
+    }
+
+    fn status(&self) -> Option<Status> {
+        let last = self.kept().last.clone();
+        last.map(|renewal| renewal.status())
+    }
+}
+
+impl Command {
     fn program(&self) -> String {
-        self.command.argv.first().cloned().unwrap_or_default()
+        self.argv.first().cloned().unwrap_or_default()
     }
 
     fn origin(&self) -> String {
         format!("credential command {:?}", self.program())
     }
 
-    fn slot(&self, request: Request<'_>) -> Arc<Slot> {
-        let key = (
-            request.host.to_string(),
-            request.user.to_owned(),
-            request.database.to_owned(),
-        );
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.entry(key).or_default().clone()
-    }
-
-    async fn supply(&self, request: Request<'_>) -> Result<Credential, CredentialError> {
-        let slot = self.slot(request);
-        let cache = || slot.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        let decision = cache().decide(Instant::now());
-        let _flight = match decision {
-            Decision::Use(credential) => return Ok(credential),
-            Decision::Refuse(error) => return Err(error),
-            Decision::Fetch(Some(valid)) => match slot.flight.try_lock() {
-                Ok(flight) => flight,
-                Err(_) => return Ok(valid),
-            },
-            Decision::Fetch(None) => slot.flight.lock().await,
-        };
-        // Another login may have fetched it, or failed to, while this one waited.
-        let decision = cache().decide(Instant::now());
-        match decision {
-            Decision::Use(credential) => return Ok(credential),
-            Decision::Refuse(error) => return Err(error),
-            Decision::Fetch(_) => {}
-        }
-        let outcome = self.run(request).await.and_then(|output| {
-            let credential = parse(output.expose(), &self.origin())?;
-            let lifetime = self.lifetime(&credential, SystemTime::now())?;
-            Ok((credential, lifetime))
-        });
-        match outcome {
-            Ok((credential, lifetime)) => {
-                cache().fetched(credential.clone(), lifetime, Instant::now());
-                Ok(credential)
-            }
-            Err(error) => {
-                let kept = cache().failed(error.clone(), Instant::now());
-                if kept.is_ok() {
-                    tracing::warn!(error = %error, "credential was not renewed and is kept while valid");
-                }
-                kept
-            }
-        }
-    }
-
-    fn lifetime(
-        &self,
-        credential: &Credential,
-        now: SystemTime,
-    ) -> Result<Duration, CredentialError> {
-        match credential.expires_at {
-            None => Ok(self.command.ttl.min(MAX_LIFETIME)),
-            Some(end) => end
-                .duration_since(now)
-                .map(|left| left.min(MAX_LIFETIME))
-                .map_err(|_| CredentialError::Expired {
-                    origin: self.origin(),
-                }),
-        }
-    }
-
-    async fn run(&self, request: Request<'_>) -> Result<Secret<Vec<u8>>, CredentialError> {
+    async fn run(&self, purpose: &Purpose) -> Result<Secret<Vec<u8>>, CredentialError> {
         let start = |source| CredentialError::Start {
             program: self.program(),
             source: Arc::new(source),
         };
-        let mut child = self.prepare(request).spawn().map_err(start)?;
+        let mut child = self.prepare(purpose).spawn().map_err(start)?;
         let group = child
             .id()
             .and_then(|id| rustix::process::Pid::from_raw(id as i32));
@@ -206,11 +216,11 @@ impl CommandProvider {
             let (output, complaint) = tokio::join!(drain(stdout), drain(stderr));
             (child.wait().await, output, complaint)
         };
-        let (status, output, complaint) = tokio::time::timeout(self.command.timeout, answer)
+        let (status, output, complaint) = tokio::time::timeout(self.timeout, answer)
             .await
             .map_err(|_| CredentialError::Timeout {
                 program: self.program(),
-                timeout: self.command.timeout,
+                timeout: self.timeout,
             })?;
         drop(guard);
         let status = status.map_err(start)?;
@@ -224,48 +234,23 @@ impl CommandProvider {
         Ok(output)
     }
 
-    fn prepare(&self, request: Request<'_>) -> tokio::process::Command {
+    fn prepare(&self, purpose: &Purpose) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(self.program());
         command
-            .args(self.command.argv.iter().skip(1))
+            .args(self.argv.iter().skip(1))
             .env_clear()
             .envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_inherited)))
-            .env(
-                "PGHOST",
-                request
-                    .host
-                    .name()
-                    .map_or_else(|| request.host.passfile_name(), str::to_owned),
-            )
-            .env("PGPORT", request.host.port.to_string())
-            .env("PGUSER", request.user)
-            .env("PGDATABASE", request.database)
-            .envs(
-                self.command
-                    .environment
-                    .iter()
-                    .map(|(name, value)| (name, value)),
-            )
+            .env("PGHOST", &purpose.host)
+            .env("PGPORT", purpose.port.to_string())
+            .env("PGUSER", &purpose.user)
+            .env("PGDATABASE", &purpose.database)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
         command
-    }
-}
-
-impl CredentialProvider for CommandProvider {
-    fn credential<'a>(&'a self, request: Request<'a>) -> Supply<'a> {
-        Box::pin(self.supply(request))
-    }
-
-    fn invalidate(&self, rejected: &Credential) {
-        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        for slot in slots.values() {
-            let mut cache = slot.cache.lock().unwrap_or_else(PoisonError::into_inner);
-            cache.rejected(rejected, &self.origin(), Instant::now());
-        }
     }
 }
 
@@ -351,6 +336,7 @@ fn parse(output: &[u8], origin: &str) -> Result<Credential, CredentialError> {
             user,
             secret: Some(text::password(password.expose().as_bytes()).map_err(problem)?),
             expires_at,
+            is_token: false,
         });
     }
     let line = output

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::token::{FailureCause, TokenError};
 use crate::error::{ErrorKind, Side};
 use crate::secret_file::SecretFileError;
 
@@ -65,12 +66,9 @@ pub enum CredentialError {
         /// Where it came from.
         origin: String,
     },
-    /// The server rejected it.
-    #[error("server rejected the credential from {origin}")]
-    Rejected {
-        /// Where it came from.
-        origin: String,
-    },
+    /// The token source gave nothing.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// It failed a moment ago and is not tried again yet.
     #[error("no new credential is asked for within {wait:?} after a failure")]
     BackOff {
@@ -88,6 +86,29 @@ impl CredentialError {
         ErrorKind::Credential
     }
 
+    /// Why, as coarse as metrics and back-off need it.
+    pub fn cause(&self) -> FailureCause {
+        match self {
+            Self::File(_) | Self::Passfile { .. } | Self::Start { .. } => {
+                FailureCause::Configuration
+            }
+            Self::Content { .. } => FailureCause::Malformed,
+            Self::Failed { .. } => FailureCause::Unavailable,
+            Self::Timeout { .. } => FailureCause::Timeout,
+            Self::Expired { .. } => FailureCause::Expired,
+            Self::Token(error) => error.cause(),
+            Self::BackOff { source, .. } => source.cause(),
+        }
+    }
+
+    /// How long whoever issues credentials asks to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Token(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+
     /// On whose side the cause lies.
     pub fn side(&self) -> Side {
         Side::Here
@@ -99,7 +120,8 @@ impl CredentialError {
             // Files are mounted late, and rotated.
             Self::File(_) | Self::Content { .. } | Self::Passfile { .. } => true,
             Self::Failed { .. } | Self::Timeout { .. } => true,
-            Self::Expired { .. } | Self::Rejected { .. } => true,
+            Self::Expired { .. } => true,
+            Self::Token(error) => error.cause().is_transient(),
             Self::Start { .. } => false,
             Self::BackOff { source, .. } => source.is_retryable(),
         }
@@ -124,9 +146,7 @@ impl CredentialError {
             }
             Self::Timeout { .. } => Some("run it by hand, or allow it more time".to_owned()),
             Self::Expired { .. } => Some("check the clock of this host".to_owned()),
-            Self::Rejected { .. } => {
-                Some("check that it is one for this server and this user".to_owned())
-            }
+            Self::Token(error) => error.advice().map(str::to_owned),
             Self::BackOff { source, .. } => source.hint(),
         }
     }

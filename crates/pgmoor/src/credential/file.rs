@@ -55,6 +55,10 @@ impl FileProvider {
 }
 
 impl CredentialProvider for FileProvider {
+    fn name(&self) -> String {
+        format!("password file {}", self.path.display())
+    }
+
     fn credential<'a>(&'a self, _request: Request<'a>) -> Supply<'a> {
         Box::pin(async { self.read() })
     }

@@ -3,13 +3,18 @@
 //! A [`CredentialProvider`] is asked before each login and told when the server rejected what it
 //! gave. It caches as it sees fit; nobody else keeps a credential.
 
-mod command;
-mod error;
-mod file;
-mod flight;
 mod moment;
-mod passfile;
 mod text;
+mod token;
+
+mod error;
+
+pub mod renewal;
+
+mod command;
+mod file;
+mod minted;
+mod passfile;
 
 use std::fmt;
 use std::future::Future;
@@ -22,7 +27,12 @@ use crate::endpoint::Host;
 pub use command::{Command, CommandProvider};
 pub use error::CredentialError;
 pub use file::FileProvider;
+pub use minted::TokenProvider;
 pub use passfile::PassfileProvider;
+use renewal::Status;
+pub use token::{
+    Claim, Considered, FailureCause, Minting, Outcome, Token, TokenError, TokenSource,
+};
 
 /// What we log in with.
 #[derive(Debug, Clone)]
@@ -33,7 +43,26 @@ pub struct Credential {
     pub secret: Option<Secret<String>>,
     /// Until when it is valid, where that is known.
     pub expires_at: Option<SystemTime>,
+    /// Whether the secret is a token, which lets whoever reads it act in our name: it goes out only
+    /// inside TLS with a verified server, unless the operator said otherwise.
+    pub is_token: bool,
 }
+
+/// What `pgmoor login test` tells of a provider.
+#[derive(Debug, Clone)]
+pub struct Examined {
+    /// Who supplies the credential.
+    pub source: String,
+    /// Which places were looked at for it, in that order.
+    pub considered: Vec<Considered>,
+    /// What the credential says of its bearer, or why there is none.
+    pub claims: Result<Vec<Claim>, CredentialError>,
+    /// How its renewal stands, where it is renewed.
+    pub status: Option<Status>,
+}
+
+/// An examination, when it is done.
+pub type Examination<'a> = Pin<Box<dyn Future<Output = Examined> + Send + 'a>>;
 
 /// What a credential is wanted for.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +81,9 @@ pub type Supply<'a> =
 
 /// Supplies credentials.
 pub trait CredentialProvider: Send + Sync + fmt::Debug {
+    /// What it is called: "password file /run/secrets/db".
+    fn name(&self) -> String;
+
     /// The credential for a login.
     ///
     /// Cancel safe: what was learnt is kept or learnt again.
@@ -62,6 +94,25 @@ pub trait CredentialProvider: Send + Sync + fmt::Debug {
     fn invalidate(&self, rejected: &Credential) {
         let _ = rejected;
     }
+
+    /// How the renewal of what it supplies stands, where there is one. Of several the one that was
+    /// asked for last.
+    fn status(&self) -> Option<Status> {
+        None
+    }
+
+    /// Gets a credential and tells all that may be told of it.
+    fn examine<'a>(&'a self, request: Request<'a>) -> Examination<'a> {
+        Box::pin(async move {
+            let supplied = self.credential(request).await;
+            Examined {
+                source: self.name(),
+                considered: Vec::new(),
+                claims: supplied.map(|_| Vec::new()),
+                status: self.status(),
+            }
+        })
+    }
 }
 
 impl Credential {
@@ -71,6 +122,16 @@ impl Credential {
             user: None,
             secret: Some(secret),
             expires_at: None,
+            is_token: false,
+        }
+    }
+
+    /// A token, which is not shown to just anybody.
+    pub fn token(secret: Secret<String>, expires_at: Option<SystemTime>) -> Self {
+        Self {
+            expires_at,
+            is_token: true,
+            ..Self::password(secret)
         }
     }
 
@@ -80,6 +141,7 @@ impl Credential {
             user: None,
             secret: None,
             expires_at: None,
+            is_token: false,
         }
     }
 
@@ -96,6 +158,10 @@ impl Credential {
 pub struct NoCredential;
 
 impl CredentialProvider for NoCredential {
+    fn name(&self) -> String {
+        "none".to_owned()
+    }
+
     fn credential<'a>(&'a self, _request: Request<'a>) -> Supply<'a> {
         Box::pin(std::future::ready(Ok(Credential::none())))
     }
@@ -113,6 +179,10 @@ impl PasswordProvider {
 }
 
 impl CredentialProvider for PasswordProvider {
+    fn name(&self) -> String {
+        "password".to_owned()
+    }
+
     fn credential<'a>(&'a self, _request: Request<'a>) -> Supply<'a> {
         Box::pin(std::future::ready(Ok(Credential::password(self.0.clone()))))
     }

@@ -44,6 +44,10 @@ impl PassfileProvider {
 }
 
 impl CredentialProvider for PassfileProvider {
+    fn name(&self) -> String {
+        format!("passfile {}", self.path.display())
+    }
+
     fn credential<'a>(&'a self, request: Request<'a>) -> Supply<'a> {
         let found = self.look_up(request);
         Box::pin(std::future::ready(

@@ -1,33 +1,18 @@
-//! The settings of an endpoint: where it is, how to log in, or how to run it as a bundled server.
+//! The settings of an endpoint: where it is, or how to run it as a bundled server.
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::credential::CredentialSettings;
 use super::loader::{Loader, Place};
 use super::node::Node;
 use super::problem::Problem;
-use super::secret::{ConnectionText, FiledSecret, SecretFile};
+use super::secret::ConnectionText;
 
 /// The endpoints by name.
 pub type Endpoints = BTreeMap<String, EndpointSettings>;
-
-crate::choices! {
-    /// Who supplies the password for an endpoint.
-    pub enum CredentialProvider {
-        /// A fixed password: `password`, or the one in the connection string.
-        Password = "password",
-        /// A file that is read again when it changes, and once more when the server refuses the login.
-        File = "file",
-        /// A command that prints the password; it is run again when `ttl` has passed.
-        Command = "command",
-        /// A file in the format of PostgreSQL's `.pgpass`.
-        Passfile = "passfile",
-        /// No password: the server trusts the address, the socket or the client certificate.
-        None = "none",
-    }
-}
 
 crate::settings! {
     /// A PostgreSQL that databases are served from: an external one by its `url`, or a bundled one.
@@ -49,25 +34,6 @@ crate::settings! {
 }
 
 crate::settings! {
-    /// Where the password for an endpoint comes from.
-    pub struct CredentialSettings {
-        /// Who supplies it; without it, the one whose key below is set.
-        provider: Option<CredentialProvider>, example "file", since "0.1";
-        /// The password, for the provider `password`.
-        password: Option<FiledSecret>, example "${PGPASSWORD}", since "0.1";
-        /// The file with the password for the provider `file`, or the passfile for `passfile`.
-        file: Option<SecretFile>, example "/run/secrets/postgres/password", since "0.1";
-        /// The program and its arguments for the provider `command`; what it prints first is the password.
-        command: Vec<String>, example "[vault, read, -field=password, database/creds/app]", since "0.1";
-        /// How long a password that the command printed may be used for new connections.
-        ttl: Duration = "10m", range "1s..=30d", since "0.1";
-        /// How long the command may run.
-        timeout: Duration = "10s", range "100ms..=10m", since "0.1";
-    }
-    check check_credential
-}
-
-crate::settings! {
     /// A server that pgmoor creates, starts, watches and stops.
     pub struct BundledSettings {
         /// Where its data lives; created when it does not exist.
@@ -81,21 +47,6 @@ crate::settings! {
         start_timeout: Duration = "5m", range "1s..=1d", since "0.1";
         /// How long it may take to stop cleanly before it is stopped at once.
         stop_timeout: Duration = "1m", range "1s..=1h", since "0.1";
-    }
-}
-
-impl CredentialSettings {
-    /// The provider: the one named, else the one whose key is set.
-    pub fn provider(&self) -> CredentialProvider {
-        self.provider.unwrap_or(if self.password.is_some() {
-            CredentialProvider::Password
-        } else if self.file.is_some() {
-            CredentialProvider::File
-        } else if !self.command.is_empty() {
-            CredentialProvider::Command
-        } else {
-            CredentialProvider::Password
-        })
     }
 }
 
@@ -133,46 +84,5 @@ fn check_endpoint(
             .hint("remove \"credential\""),
         ),
         (Some(_), None) | (None, Some(_)) => {}
-    }
-}
-
-fn check_credential(
-    credential: &CredentialSettings,
-    node: &Node,
-    place: &Place<'_>,
-    loader: &mut Loader<'_>,
-) {
-    let set = [
-        ("password", credential.password.is_some()),
-        ("file", credential.file.is_some()),
-        ("command", !credential.command.is_empty()),
-    ];
-    let (needed, what) = match credential.provider() {
-        CredentialProvider::Password => (Some("password"), "password"),
-        CredentialProvider::File => (Some("file"), "file"),
-        CredentialProvider::Command => (Some("command"), "command"),
-        // Without a file it is libpq's own: PGPASSFILE or ~/.pgpass.
-        CredentialProvider::Passfile => (None, "passfile"),
-        CredentialProvider::None => (None, "none"),
-    };
-    if let Some(key) = needed
-        && !set.contains(&(key, true))
-    {
-        loader.report(
-            Problem::new(&node.origin, format!("\"{}\" needs \"{key}\"", place.key))
-                .cause(format!("the provider is \"{what}\"")),
-        );
-    }
-    let useless = set.into_iter().filter(|(key, is_set)| {
-        let used = needed == Some(*key) || (what == "passfile" && *key == "file");
-        *is_set && !used
-    });
-    for (key, _) in useless {
-        let origin = node.entry(key).map_or(&node.origin, |entry| &entry.origin);
-        loader.report(
-            Problem::new(origin, format!("\"{}.{key}\" is not used", place.key))
-                .cause(format!("the provider is \"{what}\""))
-                .hint(format!("remove it, or set \"provider: {key}\"")),
-        );
     }
 }

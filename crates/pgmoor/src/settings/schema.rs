@@ -62,6 +62,7 @@ fn scalar(kind: Kind, range: Option<&str>) -> Value {
     match kind.json {
         JsonType::String => json!({ "type": "string" }),
         JsonType::Boolean => or_variable(json!({ "type": "boolean" })),
+        JsonType::StringOrMap => json!({ "type": ["string", "object"] }),
         JsonType::IntegerOrString => json!({ "anyOf": [{ "const": 0 }, { "type": "string" }] }),
         JsonType::Integer => {
             let mut number = json!({ "type": "integer", "minimum": 0 });

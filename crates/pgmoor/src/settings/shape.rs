@@ -40,6 +40,8 @@ pub enum JsonType {
     Boolean,
     /// A number, or text such as `10s`.
     IntegerOrString,
+    /// Text, or keys with numbers.
+    StringOrMap,
 }
 
 /// One word of a choice.

@@ -32,6 +32,8 @@ pub struct Setup {
     pub config: Arc<ClientConfig>,
     /// Whom the server must be, and what it is greeted with.
     pub name: ServerName<'static>,
+    /// What is checked of the server's certificate.
+    pub verification: Verification,
     asked: Option<Arc<AtomicBool>>,
 }
 
@@ -106,6 +108,7 @@ impl ClientTls {
         Ok(Setup {
             config: Arc::new(config),
             name,
+            verification: material.verification,
             asked,
         })
     }

@@ -5,9 +5,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use pgmoor::Secret;
 use pgmoor::connector::{ConnectError, Connector};
-use pgmoor::credential::{Command, CommandProvider, FileProvider, PassfileProvider};
-use pgmoor_testkit::{Postgres, ScriptedServer, backend};
+use pgmoor::credential::{
+    Command, CommandProvider, Credential, CredentialProvider, FileProvider, PassfileProvider,
+    Request, Supply,
+};
+use pgmoor_testkit::{Ca, Postgres, ScriptedServer, backend};
 
 use crate::common::{connector_with, open, told};
 
@@ -172,4 +176,69 @@ async fn passfile_is_asked_by_host_port_database_and_user() {
         .await
         .expect_err("refused");
     assert!(matches!(error, ConnectError::Credential { .. }), "{error}");
+}
+
+/// Supplies one token.
+#[derive(Debug)]
+struct Tokens(&'static str);
+
+impl CredentialProvider for Tokens {
+    fn name(&self) -> String {
+        "test".to_owned()
+    }
+
+    fn credential<'a>(&'a self, _request: Request<'a>) -> Supply<'a> {
+        let token = Credential::token(Secret::from(self.0), None);
+        Box::pin(std::future::ready(Ok(token)))
+    }
+}
+
+#[tokio::test]
+async fn token_goes_out_only_inside_tls_with_a_verified_server_unless_the_operator_says_otherwise()
+{
+    let ca = Ca::default();
+    let postgres = Postgres::builder().tls(&ca).start().await;
+    postgres.psql("alter role app password 'token'").await;
+    let root = format!("sslrootcert={}", ca.root_path().display());
+    let tokens = Arc::new(Tokens("token"));
+    let at = |tls: &str| {
+        let base = format!(
+            "host=localhost hostaddr=127.0.0.1 port={} user=app dbname=app",
+            postgres.port()
+        );
+        connector_with(&format!("{base} {tls}"), tokens.clone(), None)
+    };
+
+    for verified in [
+        "sslmode=verify-full",
+        "sslmode=verify-ca",
+        "sslmode=require",
+    ] {
+        let connector = at(&format!("{verified} {root}"));
+        assert!(open(&connector).await.is_ok(), "{verified}");
+    }
+    for (exposed, told_as) in [
+        ("sslmode=disable", "not encrypted"),
+        ("sslmode=allow", "not encrypted"),
+        (
+            "sslmode=prefer",
+            "encrypted, but the server is not verified",
+        ),
+        (
+            "sslmode=require",
+            "encrypted, but the server is not verified",
+        ),
+    ] {
+        let error = open(&at(exposed)).await.expect_err(exposed);
+        assert!(
+            told(&error).contains(told_as),
+            "{exposed}: {}",
+            told(&error)
+        );
+        assert!(told(&error).contains("allow_unverified_tls: true"));
+        assert!(
+            open(&at(exposed).exposing_tokens(true)).await.is_ok(),
+            "{exposed}"
+        );
+    }
 }

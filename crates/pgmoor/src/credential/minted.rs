@@ -1,0 +1,85 @@
+//! A token source as a credential provider: one token for all, renewed ahead.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::renewal::{Clock, Expiring, Policy, Renewal, Status};
+use super::token::{Considered, Token, TokenSource};
+use super::{Credential, CredentialProvider, Examination, Request, Supply};
+
+/// Supplies the tokens of a source as passwords.
+#[derive(Debug)]
+pub struct TokenProvider {
+    source: Arc<dyn TokenSource>,
+    renewal: Renewal<Token>,
+}
+
+impl TokenProvider {
+    /// Supplies tokens of `source`, renewed by `policy`.
+    pub fn new(source: Arc<dyn TokenSource>, policy: Policy, clock: Clock) -> Self {
+        let minting = source.clone();
+        let renewal = Renewal::new(policy, clock, move || {
+            let source = minting.clone();
+            Box::pin(async move { Ok(source.mint().await?) })
+        });
+        Self { source, renewal }
+    }
+}
+
+impl CredentialProvider for TokenProvider {
+    fn name(&self) -> String {
+        self.source.name()
+    }
+
+    fn credential<'a>(&'a self, _request: Request<'a>) -> Supply<'a> {
+        Box::pin(async {
+            let token = self.renewal.get().await?;
+            Ok(Credential::token(token.secret, token.expires_at))
+        })
+    }
+
+    fn invalidate(&self, rejected: &Credential) {
+        let secret = rejected.secret.as_ref();
+        self.renewal.rejected(|token| {
+            secret.is_some_and(|secret| secret.expose() == token.secret.expose())
+        });
+    }
+
+    fn status(&self) -> Option<Status> {
+        Some(self.renewal.status())
+    }
+
+    fn examine<'a>(&'a self, _request: Request<'a>) -> Examination<'a> {
+        Box::pin(async {
+            let token = self.renewal.get().await;
+            let considered: Vec<Considered> = self.source.considered();
+            super::Examined {
+                source: self.source.name(),
+                considered,
+                claims: token.map(|token| token.claims),
+                status: Some(self.renewal.status()),
+            }
+        })
+    }
+}
+
+impl Expiring for Credential {
+    fn expires_at(&self) -> Option<SystemTime> {
+        self.expires_at
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.same_as(other)
+    }
+}
+
+impl Expiring for Token {
+    fn expires_at(&self) -> Option<SystemTime> {
+        self.expires_at
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        // Both are ours: nobody learns from how long this takes.
+        self.secret.expose() == other.secret.expose()
+    }
+}

@@ -1,0 +1,244 @@
+//! One value that expires, fetched once for all who want it and renewed ahead of its end.
+//!
+//! [`state`] decides; this module waits and fetches. A fetch is a task of its own: whoever waits for it
+//! may leave, and the others, and the next, still get what it brings.
+
+mod clock;
+mod status;
+
+mod state;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+
+pub use clock::{Clock, Moment};
+pub use status::{Failures, Status};
+
+use super::{CredentialError, FailureCause, TokenError};
+use state::{Decision, State};
+
+/// A value that expires.
+pub trait Expiring: Clone + Send + Sync + 'static {
+    /// Until when it is good, where that is known.
+    fn expires_at(&self) -> Option<SystemTime>;
+
+    /// Whether `other` is the same once more, not a new one.
+    fn is_same(&self, other: &Self) -> bool;
+}
+
+/// When values are renewed.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Where they come from, for errors: `command "vault"`.
+    pub origin: String,
+    /// How long before its end a value is renewed; at half its life where that is no longer than this.
+    pub offset: Duration,
+    /// How long one is good that does not say so itself; none means that it never ends.
+    pub life: Option<Duration>,
+    /// Even one that lives longer is renewed after this time.
+    pub longest: Duration,
+    /// How long one fetch may take.
+    pub timeout: Duration,
+}
+
+impl Policy {
+    /// Renews five minutes ahead, at least once a day; a fetch may take 30 seconds.
+    pub fn new(origin: impl Into<String>) -> Self {
+        Self {
+            origin: origin.into(),
+            offset: Duration::from_secs(300),
+            life: None,
+            longest: Duration::from_secs(86_400),
+            timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A fetch, when it comes.
+pub type Fetching<T> = Pin<Box<dyn Future<Output = Result<T, CredentialError>> + Send>>;
+
+type Fetch<T> = dyn Fn() -> Fetching<T> + Send + Sync;
+type Outcome<T> = Option<Result<T, CredentialError>>;
+
+/// Keeps one value, and fetches the next in time. A clone is the same.
+pub struct Renewal<T>(Arc<Shared<T>>);
+
+struct Shared<T> {
+    fetch: Box<Fetch<T>>,
+    timeout: Duration,
+    clock: Clock,
+    inner: Mutex<Inner<T>>,
+}
+
+struct Inner<T> {
+    state: State<T>,
+    /// The one fetch that is under way.
+    flight: Option<watch::Receiver<Outcome<T>>>,
+}
+
+impl<T: Expiring> Renewal<T> {
+    /// Fetches by `fetch`, when that is wanted and due.
+    pub fn new(
+        policy: Policy,
+        clock: Clock,
+        fetch: impl Fn() -> Fetching<T> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            fetch: Box::new(fetch),
+            timeout: policy.timeout,
+            clock,
+            inner: Mutex::new(Inner {
+                state: State::new(policy),
+                flight: None,
+            }),
+        }))
+    }
+
+    /// The value: at once while one is valid, which is renewed meanwhile when that is due; else when
+    /// it has been fetched.
+    ///
+    /// Cancel safe: the fetch goes on without the one who asked.
+    ///
+    /// # Errors
+    /// Why it cannot be fetched; [`CredentialError::BackOff`] when that was tried a moment ago.
+    pub async fn get(&self) -> Result<T, CredentialError> {
+        // A second time where the event loop that fetched has ended with its task.
+        for _ in 0..2 {
+            let mut flight = match self.step() {
+                Step::Done(outcome) => return outcome,
+                Step::Wait(flight) => flight,
+            };
+            if let Ok(outcome) = flight.wait_for(Option::is_some).await
+                && let Some(outcome) = outcome.as_ref()
+            {
+                return outcome.clone();
+            }
+        }
+        Err(
+            TokenError::new(FailureCause::Unavailable, "finish what was begun")
+                .hint("this happens while pgmoor stops")
+                .into(),
+        )
+    }
+
+    /// Decides, and begins a fetch where one is needed and none is under way.
+    fn step(&self) -> Step<T> {
+        let mut inner = self.lock();
+        match inner.state.decide(self.0.clock.now()) {
+            Decision::Use(value) => Step::Done(Ok(value)),
+            Decision::Renew(value) => {
+                drop(self.join(&mut inner));
+                Step::Done(Ok(value))
+            }
+            Decision::Fetch => Step::Wait(self.join(&mut inner)),
+            Decision::Refuse(error) => Step::Done(Err(error)),
+        }
+    }
+
+    /// The fetch that is under way, or else one that begins now.
+    fn join(&self, inner: &mut Inner<T>) -> watch::Receiver<Outcome<T>> {
+        // One whose task is gone without a word is none.
+        let under_way = inner.flight.as_ref();
+        if let Some(flight) = under_way.filter(|flight| flight.has_changed().is_ok()) {
+            return flight.clone();
+        }
+        let (done, flight) = watch::channel(None);
+        inner.flight = Some(flight.clone());
+        let this = self.clone();
+        tokio::spawn(async move {
+            let outcome = this.fetch().await;
+            let _ = done.send(Some(outcome));
+        });
+        flight
+    }
+
+    async fn fetch(&self) -> Result<T, CredentialError> {
+        let timeout = self.0.timeout;
+        let outcome = match tokio::time::timeout(timeout, (self.0.fetch)()).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(TokenError::new(
+                FailureCause::Timeout,
+                format!("get an answer within {timeout:?}"),
+            )
+            .into()),
+        };
+        let now = self.0.clock.now();
+        let mut inner = self.lock();
+        inner.flight = None;
+        match outcome {
+            Ok(value) => inner.state.fetched(value, now, random()),
+            Err(error) => {
+                let kept = inner.state.failed(error.clone(), now, random());
+                if kept.is_ok() {
+                    tracing::warn!(
+                        error = %chain(&error),
+                        "credential was not renewed and is kept while it is valid"
+                    );
+                }
+                kept
+            }
+        }
+    }
+
+    /// Says that a server rejected the value, if it is still the one that `is_it` knows.
+    pub fn rejected(&self, is_it: impl FnOnce(&T) -> bool) {
+        let now = self.0.clock.now();
+        self.lock().state.rejected(is_it, now);
+    }
+
+    /// How it stands.
+    pub fn status(&self) -> Status {
+        let now = self.0.clock.now();
+        self.lock().state.status(now)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner<T>> {
+        self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Step<T> {
+    Done(Result<T, CredentialError>),
+    Wait(watch::Receiver<Outcome<T>>),
+}
+
+impl<T> Clone for Renewal<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> fmt::Debug for Renewal<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What it holds is secret.
+        f.debug_struct("Renewal").finish_non_exhaustive()
+    }
+}
+
+/// From 0 to below 1. It spreads load and keeps no secret.
+fn random() -> f64 {
+    let bits = getrandom::u32().unwrap_or(u32::MAX / 2);
+    f64::from(bits) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! How to log in to an endpoint: who supplies the credential, and from what.
+
+use std::time::Duration;
+
+use super::loader::{Loader, Place};
+use super::node::Node;
+use super::problem::Problem;
+use super::secret::{FiledSecret, SecretFile};
+use super::span::Span;
+
+crate::choices! {
+    /// Who supplies the password for an endpoint.
+    pub enum CredentialProvider {
+        /// A fixed password: `password`, or the one in the connection string.
+        Password = "password",
+        /// A file that is read again when it changes, and once more when the server refuses the login.
+        File = "file",
+        /// A command that prints the password; it is run again when `ttl` has passed.
+        Command = "command",
+        /// A file in the format of PostgreSQL's `.pgpass`.
+        Passfile = "passfile",
+        /// No password: the server trusts the address, the socket or the client certificate.
+        None = "none",
+    }
+}
+
+crate::settings! {
+    /// Where the password for an endpoint comes from.
+    pub struct CredentialSettings {
+        /// Who supplies it; without it, the one whose key below is set.
+        provider: Option<CredentialProvider>, example "file", since "0.1";
+        /// The password, for the provider `password`.
+        password: Option<FiledSecret>, example "${PGPASSWORD}", since "0.1";
+        /// The file with the password for the provider `file`, or the passfile for `passfile`.
+        file: Option<SecretFile>, example "/run/secrets/postgres/password", since "0.1";
+        /// The program and its arguments for the provider `command`; what it prints first is the password.
+        command: Vec<String>, example "[vault, read, -field=password, database/creds/app]", since "0.1";
+        /// How long a password that the command printed may be used for new connections.
+        ttl: Duration = "10m", range "1s..=30d", since "0.1";
+        /// How long the command may run.
+        timeout: Duration = "10s", range "100ms..=10m", since "0.1";
+        /// How long before its end a credential is renewed: `5 minutes`, `PT5M` or `{minutes: 5}`. One
+        /// whose whole life is no longer than this is renewed at half of it.
+        renewal_offset: Span = "5 minutes", since "0.1";
+        /// Sends a token also to a server whose certificate is not verified, or without TLS. Whoever is
+        /// in between can then log in as you, and maybe more.
+        allow_unverified_tls: bool = "false", since "0.1";
+    }
+    check check_credential
+}
+
+impl CredentialSettings {
+    /// The provider: the one named, else the one whose key is set.
+    pub fn provider(&self) -> CredentialProvider {
+        self.provider.unwrap_or(if self.password.is_some() {
+            CredentialProvider::Password
+        } else if self.file.is_some() {
+            CredentialProvider::File
+        } else if !self.command.is_empty() {
+            CredentialProvider::Command
+        } else {
+            CredentialProvider::Password
+        })
+    }
+}
+
+/// Which of the keys that belong to single providers one of them takes.
+struct Keys {
+    /// The one it cannot do without.
+    needed: Option<&'static str>,
+    /// Those it takes besides.
+    optional: &'static [&'static str],
+}
+
+impl CredentialProvider {
+    fn keys(self) -> Keys {
+        let (needed, optional): (_, &[_]) = match self {
+            Self::Password => (Some("password"), &[]),
+            Self::File => (Some("file"), &[]),
+            Self::Command => (Some("command"), &[]),
+            // Without a file it is libpq's own: PGPASSFILE or ~/.pgpass.
+            Self::Passfile => (None, &["file"]),
+            Self::None => (None, &[]),
+        };
+        Keys { needed, optional }
+    }
+}
+
+fn check_credential(
+    credential: &CredentialSettings,
+    node: &Node,
+    place: &Place<'_>,
+    loader: &mut Loader<'_>,
+) {
+    let set = [
+        ("password", credential.password.is_some()),
+        ("file", credential.file.is_some()),
+        ("command", !credential.command.is_empty()),
+    ];
+    let provider = credential.provider();
+    let Keys { needed, optional } = provider.keys();
+    if let Some(key) = needed
+        && !set.contains(&(key, true))
+    {
+        loader.report(
+            Problem::new(&node.origin, format!("\"{}\" needs \"{key}\"", place.key))
+                .cause(format!("the provider is \"{provider}\"")),
+        );
+    }
+    let useless = set
+        .into_iter()
+        .filter(|(key, is_set)| *is_set && needed != Some(*key) && !optional.contains(key));
+    for (key, _) in useless {
+        let origin = node.entry(key).map_or(&node.origin, |entry| &entry.origin);
+        loader.report(
+            Problem::new(origin, format!("\"{}.{key}\" is not used", place.key))
+                .cause(format!("the provider is \"{provider}\""))
+                .hint(format!("remove it, or set \"provider: {key}\"")),
+        );
+    }
+}
