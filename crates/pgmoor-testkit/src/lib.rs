@@ -29,6 +29,8 @@ mod scripted;
 
 pub mod attacks;
 
+pub mod identity;
+
 mod pgbench;
 mod pgmoor;
 
