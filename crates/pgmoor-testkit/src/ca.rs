@@ -73,6 +73,11 @@ impl Ca {
         &self.root_path
     }
 
+    /// The root certificate as PEM.
+    pub fn root_pem(&self) -> String {
+        std::fs::read_to_string(&self.root_path).expect("written by us")
+    }
+
     /// The root certificate.
     pub fn root_der(&self) -> &CertificateDer<'static> {
         &self.root

@@ -75,6 +75,13 @@ pub fn bind(portal: &str, statement: &str, values: &[Option<&str>]) -> Vec<u8> {
     put_string(&mut body, portal);
     put_string(&mut body, statement);
     body.extend([0, 0]);
+    put_values(&mut body, values);
+    body.extend([0, 0]);
+    Message::new(b'B', body).bytes()
+}
+
+/// How many they are, and each with its length.
+fn put_values(body: &mut Vec<u8>, values: &[Option<&str>]) {
     body.extend((values.len() as u16).to_be_bytes());
     for value in values {
         match value {
@@ -85,8 +92,6 @@ pub fn bind(portal: &str, statement: &str, values: &[Option<&str>]) -> Vec<u8> {
             }
         }
     }
-    body.extend([0, 0]);
-    Message::new(b'B', body).bytes()
 }
 
 fn of_target(tag: u8, kind: u8, name: &str) -> Vec<u8> {
@@ -155,6 +160,15 @@ pub fn sasl_initial(mechanism: &str, data: &[u8]) -> Vec<u8> {
 /// A SASLResponse.
 pub fn sasl_response(data: &[u8]) -> Vec<u8> {
     Message::new(b'p', data).bytes()
+}
+
+/// A FunctionCall with arguments and result as text.
+pub fn function_call(function: u32, arguments: &[Option<&str>]) -> Vec<u8> {
+    let mut body = function.to_be_bytes().to_vec();
+    body.extend([0, 0]);
+    put_values(&mut body, arguments);
+    body.extend([0, 0]);
+    Message::new(b'F', body).bytes()
 }
 
 /// A CopyData.

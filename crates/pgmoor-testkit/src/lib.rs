@@ -10,6 +10,7 @@
 //! made by its judge too.
 
 mod host;
+mod mount;
 mod process;
 mod wait;
 
@@ -40,12 +41,13 @@ pub use ca::{Ca, Certificate, CertificateBuilder};
 pub use fault::{Direction, FaultProxy};
 pub use host::{free_port, private_dir, random_password, write_private};
 pub use message::{Message, tags};
+pub use mount::Mount;
 pub use pgbench::{Pgbench, PgbenchReport, PgbenchRun, QueryMode};
-pub use pgmoor::{Exit, HttpAnswer, Pgmoor, PgmoorBuilder};
+pub use pgmoor::{Exit, HttpAnswer, Pgmoor, PgmoorBuilder, Replaced};
 pub use postgres::{Postgres, PostgresBuilder, Stop, client_program, has_major};
 pub use process::{Signal, children_of, is_running, signal};
 pub use raw_client::RawClient;
 pub use scripted::{Login, ScriptedConnection, ScriptedServer, Serving, Session, Startup};
 pub use stream::Address;
-pub use tls::{POSTGRESQL_ALPN, client_config, server_config};
+pub use tls::{POSTGRESQL_ALPN, client_config, client_config_trusting, server_config};
 pub use wait::{wait_for, wait_for_some, wait_for_value};

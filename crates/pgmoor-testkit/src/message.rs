@@ -92,15 +92,20 @@ impl Message {
         i32::from_be_bytes(four)
     }
 
-    /// The values of a DataRow.
+    /// The values of a DataRow, or the one of a FunctionCallResponse.
     ///
     /// # Panics
     ///
-    /// When it is not one.
+    /// When it is neither.
     pub fn values(&self) -> Vec<Option<String>> {
-        assert_eq!(self.tag, b'D', "{self:?} is no DataRow");
-        let count = u16::from_be_bytes([self.body[0], self.body[1]]);
-        let mut rest = &self.body[2..];
+        let (count, mut rest) = match self.tag {
+            b'D' => (
+                u16::from_be_bytes([self.body[0], self.body[1]]),
+                &self.body[2..],
+            ),
+            b'V' => (1, &self.body[..]),
+            _ => panic!("{self:?} is neither DataRow nor FunctionCallResponse"),
+        };
         (0..count)
             .map(|_| {
                 let (length, behind) = rest.split_at(4);

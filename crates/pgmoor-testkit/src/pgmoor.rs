@@ -129,10 +129,8 @@ impl PgmoorBuilder {
             under: self.under,
             dir: dir.path().to_owned(),
         };
-        let child = launch.spawn();
-        let guard = Guard::new("kill -KILL \"$1\"", &child.id().to_string());
         Pgmoor {
-            process: Mutex::new(Process { child, guard }),
+            process: Mutex::new(launch.spawn(&[])),
             launch,
             port,
             admin_port,
@@ -153,7 +151,7 @@ struct Launch {
 }
 
 impl Launch {
-    fn spawn(&self) -> Child {
+    fn spawn(&self, more: &[&str]) -> Process {
         let log = fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -168,8 +166,9 @@ impl Launch {
         command.args(words);
         let kept = ["PATH", "HOME"];
         let kept = kept.iter().filter_map(|n| Some((*n, std::env::var_os(n)?)));
-        command
+        let child = command
             .args(&self.arguments)
+            .args(more)
             .current_dir(&self.dir)
             .env_clear()
             .envs(kept)
@@ -179,13 +178,52 @@ impl Launch {
             .stderr(log)
             .process_group(0)
             .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {}: {error}", self.binary.display()))
+            .unwrap_or_else(|error| panic!("cannot start {}: {error}", self.binary.display()));
+        let guard = Guard::new("kill -KILL \"$1\"", &child.id().to_string());
+        Process { child, guard }
     }
 }
 
 struct Process {
     child: Child,
     guard: Guard,
+}
+
+impl Process {
+    fn has_exited(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("it is our child")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let child = &mut self.child;
+        if matches!(child.try_wait(), Ok(None)) {
+            // SIGTERM first: a bundled server is stopped by it, too.
+            signal(child.id(), Signal::TERM);
+            if !wait_exit(child, Duration::from_secs(5)) {
+                signal(child.id(), Signal::KILL);
+                wait_exit(child, Duration::from_secs(5));
+            }
+        }
+        self.guard.dismiss();
+    }
+}
+
+/// A process whose place another one has taken. It serves the clients it has and ends with the last
+/// of them; it is killed when this is dropped.
+pub struct Replaced(Mutex<Process>);
+
+impl Replaced {
+    /// Waits for the end.
+    pub async fn exited(&self, deadline: Duration) -> ExitStatus {
+        let look = async || lock(&self.0).has_exited();
+        crate::wait_for_some("the process before to end", deadline, look).await
+    }
+}
+
+fn lock(process: &Mutex<Process>) -> MutexGuard<'_, Process> {
+    process.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How a `pgmoor` that would not start has ended.
@@ -206,7 +244,7 @@ pub struct HttpAnswer {
     pub body: String,
 }
 
-/// A running `pgmoor up` with its own directory and free ports; it is killed when this is dropped.
+/// A running `pgmoor up` with its own directory and free ports; it is stopped when this is dropped.
 pub struct Pgmoor {
     process: Mutex<Process>,
     launch: Launch,
@@ -331,7 +369,7 @@ impl Pgmoor {
 
     /// How it has ended, if it has.
     pub fn has_exited(&self) -> Option<ExitStatus> {
-        self.lock().child.try_wait().expect("it is our child")
+        self.lock().has_exited()
     }
 
     /// Waits for the end.
@@ -344,13 +382,42 @@ impl Pgmoor {
     /// Starts it again, after it has ended, with the same ports and files, and waits until ready.
     pub async fn start_again(&self) {
         self.exited().await;
-        {
-            let mut process = self.lock();
-            process.child = self.launch.spawn();
-            let pid = process.child.id().to_string();
-            process.guard = Guard::new("kill -KILL \"$1\"", &pid);
-        }
+        *self.lock() = self.launch.spawn(&[]);
         self.wait_ready().await;
+    }
+
+    /// Puts a process that was started with `--takeover` in the place of this one, and returns as
+    /// soon as it has taken over.
+    ///
+    /// # Errors
+    ///
+    /// The log, when it ends before that.
+    ///
+    /// # Panics
+    ///
+    /// When it does neither in time.
+    pub async fn take_over(&self) -> Result<Replaced, String> {
+        let successions = || {
+            self.log()
+                .matches("took over from the running pgmoor")
+                .count()
+        };
+        let before = successions();
+        let successor = Mutex::new(self.launch.spawn(&["--takeover"]));
+        crate::wait_for(
+            "a successor to take over or end",
+            START_DEADLINE,
+            async || successions() > before || lock(&successor).has_exited().is_some(),
+        )
+        .await;
+        if successions() == before {
+            return Err(format!("the successor has ended:\n{}", self.log()));
+        }
+        let mut successor = successor
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut *self.lock(), &mut successor);
+        Ok(Replaced(Mutex::new(successor)))
     }
 
     /// Waits until `/readiness` says yes.
@@ -412,23 +479,7 @@ impl Pgmoor {
     }
 
     fn lock(&self) -> MutexGuard<'_, Process> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Pgmoor {
-    fn drop(&mut self) {
-        let mut process = self.lock();
-        let child = &mut process.child;
-        if matches!(child.try_wait(), Ok(None)) {
-            // SIGTERM first: a bundled server is stopped by it, too.
-            signal(child.id(), Signal::TERM);
-            if !wait_exit(child, Duration::from_secs(5)) {
-                signal(child.id(), Signal::KILL);
-                wait_exit(child, Duration::from_secs(5));
-            }
-        }
-        process.guard.dismiss();
+        lock(&self.process)
     }
 }
 

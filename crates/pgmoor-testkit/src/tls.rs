@@ -13,10 +13,18 @@ pub const POSTGRESQL_ALPN: &[u8] = b"postgresql";
 
 /// A client that trusts `ca` alone, names PostgreSQL by ALPN, and shows `identity` if asked.
 pub fn client_config(ca: &Ca, identity: Option<&Certificate>) -> Arc<ClientConfig> {
+    client_config_trusting(&[ca], identity)
+}
+
+/// A client that trusts each of `authorities`, and else does what [`client_config`] says.
+pub fn client_config_trusting(
+    authorities: &[&Ca],
+    identity: Option<&Certificate>,
+) -> Arc<ClientConfig> {
     let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .expect("the provider has TLS 1.2 and 1.3")
-        .with_root_certificates(Arc::new(roots(ca)));
+        .with_root_certificates(Arc::new(roots(authorities)));
     let mut config = match identity {
         None => builder.with_no_client_auth(),
         Some(identity) => builder
@@ -36,7 +44,7 @@ pub fn server_config(identity: &Certificate, client_ca: Option<&Ca>) -> Arc<Serv
     let builder = match client_ca {
         None => builder.with_no_client_auth(),
         Some(ca) => builder.with_client_cert_verifier(
-            WebPkiClientVerifier::builder_with_provider(Arc::new(roots(ca)), provider)
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots(&[ca])), provider)
                 .build()
                 .expect("the authority is one"),
         ),
@@ -48,10 +56,12 @@ pub fn server_config(identity: &Certificate, client_ca: Option<&Ca>) -> Arc<Serv
     Arc::new(config)
 }
 
-fn roots(ca: &Ca) -> RootCertStore {
+fn roots(authorities: &[&Ca]) -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    roots
-        .add(ca.root_der().clone())
-        .expect("the root is a certificate");
+    for ca in authorities {
+        roots
+            .add(ca.root_der().clone())
+            .expect("the root is a certificate");
+    }
     roots
 }

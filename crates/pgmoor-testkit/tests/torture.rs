@@ -58,12 +58,13 @@ async fn swapping_gateway(server: u16) -> u16 {
 async fn tortured(postgres: &Postgres, port: u16, mode: PoolMode, clients: u32) -> Report {
     let gate = Door {
         address: Address::local(port),
+        tls: None,
         user: "app".into(),
         password: postgres.app_password().into(),
         database: "app".into(),
     };
     let run = Torture {
-        gate,
+        gates: vec![gate],
         server: superuser(postgres),
         mode,
         clients,

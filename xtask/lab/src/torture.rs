@@ -216,13 +216,13 @@ impl Run<'_> {
                     password: postgres.app_password().into(),
                     ..superuser(&postgres)
                 };
-                Ok(self.at(door, superuser(&postgres), None).await)
+                Ok(self.at(vec![door], superuser(&postgres), None).await)
             }
             Through::Pgbouncer => {
                 let postgres = Postgres::start().await;
                 let dir = pgmoor_testkit::private_dir("torture");
                 let (_process, door) = self.start_pgbouncer(&postgres, dir.path())?;
-                Ok(self.at(door, superuser(&postgres), None).await)
+                Ok(self.at(vec![door], superuser(&postgres), None).await)
             }
         }
     }
@@ -238,19 +238,19 @@ impl Run<'_> {
             lines: fault.lines(),
         };
         let mut site = Site::start(&plan).await;
-        let (gate, server) = (site.gate(), site.server());
-        self.at(gate, server, Some((&mut site, fault))).await
+        let (gates, server) = (site.gates(), site.server());
+        self.at(gates, server, Some((&mut site, fault))).await
     }
 
     /// Tortures, and prints how far it is.
     async fn at(
         &self,
-        gate: Door,
+        gates: Vec<Door>,
         server: Door,
         stricken: Option<(&mut Site, Box<dyn pgmoor_testkit::torture::Fault>)>,
     ) -> Report {
         let plan = Torture {
-            gate,
+            gates,
             server,
             mode: self.mode,
             clients: self.options.clients,
@@ -327,6 +327,7 @@ impl Run<'_> {
         })?;
         let door = Door {
             address: pgmoor_testkit::Address::local(port),
+            tls: None,
             user: "app".into(),
             password: password.into(),
             database: "app".into(),

@@ -1,13 +1,10 @@
 //! Secrets and certificates that are replaced on disk, before and after the server's own.
 
-use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pgmoor_testkit::frontend::query;
-use pgmoor_testkit::{Pgmoor, Postgres, RawClient, wait_for, write_private};
-use tempfile::TempDir;
+use pgmoor_testkit::{Mount, Pgmoor, Postgres, RawClient, wait_for};
 
 use crate::clients::STUCK;
 use crate::site::{POOL, pgmoor};
@@ -16,41 +13,6 @@ use crate::site::{POOL, pgmoor};
 const HEALED: Duration = Duration::from_secs(2);
 /// What PostgreSQL logs for a password that is wrong.
 const REFUSED: &str = "password authentication failed";
-
-/// A directory that is swapped as Kubernetes swaps mounted secrets: by a link.
-struct Mount {
-    dir: TempDir,
-    version: std::cell::Cell<u32>,
-}
-
-impl Mount {
-    fn new(files: &[(&str, &str)]) -> Mount {
-        let dir = tempfile::tempdir().expect("a directory");
-        let mount = Mount {
-            dir,
-            version: std::cell::Cell::new(0),
-        };
-        mount.swap(files);
-        mount
-    }
-
-    fn path(&self, file: &str) -> PathBuf {
-        self.dir.path().join("current").join(file)
-    }
-
-    /// All files at once are others from now on.
-    fn swap(&self, files: &[(&str, &str)]) {
-        self.version.set(self.version.get() + 1);
-        let version = self.dir.path().join(self.version.get().to_string());
-        fs::create_dir(&version).expect("make it");
-        for (name, content) in files {
-            write_private(&version.join(name), content);
-        }
-        let next = self.dir.path().join("next");
-        symlink(&version, &next).expect("link");
-        fs::rename(&next, self.dir.path().join("current")).expect("swap");
-    }
-}
 
 /// How the gateway is told the server's password.
 #[derive(Debug, Clone, Copy)]

@@ -31,7 +31,7 @@ async fn tortured(mode: PoolMode, name: &str) -> Report {
     };
     let mut site = Site::start(&plan).await;
     let run = Torture {
-        gate: site.gate(),
+        gates: site.gates(),
         server: site.server(),
         mode,
         clients: CLIENTS,
@@ -91,4 +91,15 @@ async fn a_reload_costs_nobody_anything_be_it_refused_or_not() {
 #[tokio::test]
 async fn hostile_clients_cost_the_others_nothing() {
     all_is_well(PoolMode::Transaction, "attacks").await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_replaced_again_and_again_costs_nobody_anything() {
+    all_is_well(PoolMode::Transaction, "takeover").await;
+    all_is_well(PoolMode::Session, "takeover").await;
+}
+
+#[tokio::test]
+async fn passwords_certificates_and_authorities_are_replaced_without_anybody_being_told() {
+    all_is_well(PoolMode::Transaction, "rotation").await;
 }

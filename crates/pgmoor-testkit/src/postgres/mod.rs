@@ -15,6 +15,7 @@ pub use binaries::{client_program, has_major};
 pub use builder::PostgresBuilder;
 pub use server::Stop;
 
+use crate::host::{Account, give_to, write_private};
 use crate::process::{Guard, Signal, signal};
 use server::Server;
 
@@ -196,6 +197,22 @@ impl Postgres {
         if let Err(log) = server::start(&self.server).await {
             panic!("PostgreSQL does not start again:\n{log}");
         }
+    }
+
+    /// Replaces files of the server's directory, such as `server.crt` and `server.key`, and has it
+    /// read its configuration again. Connections from now on find what the files say.
+    pub async fn replace(&self, files: &[(&str, &str)]) {
+        for (name, content) in files {
+            let path = self.dir.path().join(name);
+            write_private(&path, content);
+            give_to(&path, Account::for_servers()).expect("give it to the server's user");
+        }
+        // It takes no connection while it reads.
+        let reads = || self.log().matches("received SIGHUP").count();
+        let before = reads();
+        signal(self.pid().expect("the server runs"), Signal::HUP);
+        let deadline = std::time::Duration::from_secs(30);
+        crate::wait_for("the server to reload", deadline, async || reads() > before).await;
     }
 
     /// Says whether the server process runs.

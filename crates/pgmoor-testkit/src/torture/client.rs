@@ -34,7 +34,7 @@ impl PoolMode {
 
 /// Where clients go, and what they have to expect there.
 pub(super) struct Place {
-    pub(super) door: Door,
+    pub(super) doors: Vec<Door>,
     pub(super) mode: PoolMode,
     pub(super) excuses: Excuses,
     pub(super) witness: Arc<Witness>,
@@ -43,6 +43,11 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Where this client goes; they are shared out evenly.
+    fn door(&self, client: u32) -> &Door {
+        &self.doors[client as usize % self.doors.len()]
+    }
+
     /// Whether clients shall go home.
     pub(super) fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Relaxed)
@@ -95,6 +100,11 @@ impl Client {
         }
     }
 
+    /// Where this client goes.
+    pub(super) fn door(&self) -> &Door {
+        self.place.door(self.id)
+    }
+
     /// The session.
     ///
     /// # Panics
@@ -121,7 +131,7 @@ impl Client {
 
     /// A session for this client, and a look at what is in it.
     pub(super) async fn arrive(&mut self) -> Told {
-        let link = Link::open(&self.place.door, self.id, self.place.patience).await?;
+        let link = Link::open(self.door(), self.id, self.place.patience).await?;
         self.memory = Memory::default();
         self.link = Some(link);
         self.place.witness.arrived();
@@ -140,7 +150,7 @@ impl Client {
 
     /// What [`LOOK`] shows as far as this client knows.
     pub(super) fn clean(&self) -> Vec<String> {
-        clean(self.id, &self.place.door.user, &self.memory.lock_timeout)
+        clean(self.id, &self.door().user, &self.memory.lock_timeout)
     }
 
     pub(super) async fn look_for(&mut self, wanted: &[String]) -> Told {

@@ -16,7 +16,8 @@ impl Client {
         while !self.place.is_over() {
             if let Err(trouble) = self.stay().await {
                 let witness = &self.place.witness;
-                witness.note(&format!("client {}", self.id), &trouble, self.place.excuses);
+                let who = format!("client {} ({})", self.id, self.door().way());
+                witness.note(&who, &trouble, self.place.excuses);
                 let had_session = self.has_session();
                 self.lose();
                 if !had_session {

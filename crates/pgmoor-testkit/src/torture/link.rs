@@ -2,7 +2,11 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::ClientConfig;
 
 use super::ledger::owner;
 use super::trouble::{Told, Trouble};
@@ -16,12 +20,30 @@ use crate::stream::Address;
 pub struct Door {
     /// Where somebody listens.
     pub address: Address,
+    /// TLS, where clients are to speak it.
+    pub tls: Option<Arc<ClientConfig>>,
     /// The role.
     pub user: String,
     /// Its password.
     pub password: String,
     /// The database.
     pub database: String,
+}
+
+impl Door {
+    /// How clients come through it, in a word.
+    pub(super) fn way(&self) -> &'static str {
+        match (&self.address, &self.tls) {
+            (Address::Unix(_), _) => "unix",
+            (Address::Tcp(_), None) => "tcp",
+            (Address::Tcp(_), Some(_)) => "tls",
+        }
+    }
+
+    /// A connection, with TLS where that belongs to it, that nothing was asked on.
+    pub(super) async fn knock(&self, patience: Duration) -> io::Result<RawClient> {
+        RawClient::try_connect_with(self.address.clone(), self.tls.as_ref(), patience).await
+    }
 }
 
 /// A session of one client.
@@ -37,9 +59,8 @@ pub(super) struct Link {
 impl Link {
     /// Logs in as `door` says. Its `application_name` is the client's.
     pub(super) async fn open(door: &Door, client: u32, patience: Duration) -> Told<Link> {
-        let raw = RawClient::try_connect(door.address.clone()).await;
+        let raw = door.knock(patience).await;
         let mut raw = raw.map_err(|error| Trouble::of_line(&error))?;
-        raw.set_patience(patience);
         let name = application_name(client);
         let parameters = [
             ("user", door.user.as_str()),
@@ -199,9 +220,10 @@ impl Answer {
         shape
     }
 
-    /// All values of all rows, in order; a null is a dash.
+    /// All values of all rows and function calls, in order; a null is a dash.
     pub(super) fn values(&self) -> Vec<String> {
-        let rows = self.0.iter().filter(|message| message.tag == b'D');
+        let rows = self.0.iter();
+        let rows = rows.filter(|message| matches!(message.tag, b'D' | b'V'));
         rows.flat_map(Message::values)
             .map(|value| value.unwrap_or_else(|| "-".into()))
             .collect()

@@ -87,14 +87,7 @@ impl Report {
 
     /// All of it, for programs.
     pub fn json(&self) -> Value {
-        let Figures {
-            acts,
-            sessions,
-            wrong,
-            leaked,
-            hung,
-            unexcused,
-        } = self.figures;
+        let figures = &self.figures;
         let millis = |time: &Duration| time.as_secs_f64() * 1000.0;
         json!({
             "seed": self.seed,
@@ -103,19 +96,19 @@ impl Report {
             "seconds": self.time.as_secs_f64(),
             "good": self.is_good(),
             "quick": self.is_quick(),
-            "acts": acts,
+            "acts": figures.acts,
             "acts_by_kind": self.acts,
-            "sessions": sessions,
+            "sessions": figures.sessions,
             "committed": self.committed,
             "undone": self.undone,
             "unknown": { "asked": self.unknown.0, "there": self.unknown.1 },
-            "wrong": wrong,
+            "wrong": figures.wrong,
             "lost": self.lost,
             "ghosts": self.ghosts,
             "twice": self.twice,
-            "leaked": leaked,
-            "hung": hung,
-            "unexcused": unexcused,
+            "leaked": figures.leaked,
+            "hung": figures.hung,
+            "unexcused": figures.unexcused,
             "broken": self.broken,
             "blows": self.blows,
             "recovery_ms": self.recoveries.iter().map(millis).collect::<Vec<_>>(),
@@ -126,55 +119,51 @@ impl Report {
 
     /// The head of a table whose lines are [`Report::line`].
     pub fn header() -> String {
-        format!(
-            "{:<5} {:<12} {:<15} {:>8} {:>8} {:>8} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>9}  ended",
-            "seed",
-            "mode",
-            "fault",
-            "acts",
-            "sessions",
-            "commits",
-            "unkn.",
-            "wrong",
-            "ledger",
-            "leaked",
-            "hung",
-            "other",
-            "recovery",
-        )
+        row([
+            &"seed",
+            &"mode",
+            &"fault",
+            &"acts",
+            &"sessions",
+            &"commits",
+            &"unkn.",
+            &"wrong",
+            &"ledger",
+            &"leaked",
+            &"hung",
+            &"other",
+            &"recovery",
+            &"ended",
+        ])
     }
 
     /// The figures in one line.
     pub fn line(&self) -> String {
-        let Figures {
-            acts,
-            sessions,
-            wrong,
-            leaked,
-            hung,
-            unexcused,
-        } = self.figures;
+        let figures = &self.figures;
         let recovery = match self.slowest_recovery() {
             Some(time) => format!("{} ms", time.as_millis()),
             None => "-".into(),
         };
-        let ended: Vec<_> = self
-            .ended
-            .iter()
+        let ended = self.ended.iter();
+        let ended: Vec<_> = ended
             .map(|(code, count)| format!("{code}×{count}"))
             .collect();
-        format!(
-            "{:<5} {:<12} {:<15} {acts:>8} {sessions:>8} {:>8} {:>6} {wrong:>6} {:>6} {leaked:>6} \
-             {hung:>6} {:>6} {recovery:>9}  {}",
-            self.seed,
-            self.mode.name(),
-            self.fault,
-            self.committed,
-            self.unknown.0,
-            self.ledger(),
-            unexcused + self.broken,
-            ended.join(" "),
-        )
+        row([
+            &self.seed,
+            &self.mode.name(),
+            &self.fault,
+            &figures.acts,
+            &figures.sessions,
+            &self.committed,
+            &self.unknown.0,
+            &figures.wrong,
+            &self.ledger(),
+            &figures.leaked,
+            &figures.hung,
+            &(figures.unexcused + self.broken),
+            &recovery,
+            &ended.join(" "),
+        ])
     }
 
     /// Puts together what clients and witness have seen.
@@ -210,6 +199,17 @@ impl Report {
             details: witness.details(),
         }
     }
+}
+
+/// One line of the table.
+fn row(columns: [&dyn fmt::Display; 14]) -> String {
+    let [seed, mode, fault, numbers @ .., ended] = columns;
+    let widths = [8, 8, 8, 6, 6, 6, 6, 6, 6, 9];
+    let mut line = format!("{seed:<5} {mode:<12} {fault:<15}");
+    for (number, width) in numbers.iter().zip(widths) {
+        line += &format!(" {number:>width$}");
+    }
+    format!("{line}  {ended}")
 }
 
 /// What a report is made of.

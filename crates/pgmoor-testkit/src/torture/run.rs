@@ -25,8 +25,8 @@ const QUIET: Duration = Duration::from_secs(20);
 /// What is to be done.
 #[derive(Clone, Debug)]
 pub struct Torture {
-    /// Where clients go.
-    pub gate: Door,
+    /// Where clients go; they are shared out evenly. The user and the database are the same.
+    pub gates: Vec<Door>,
     /// The server itself, for its superuser, in the database of the clients.
     pub server: Door,
     /// The mode of the pool.
@@ -44,6 +44,13 @@ pub struct Torture {
     pub fault: String,
 }
 
+impl Torture {
+    /// Who clients are.
+    fn user(&self) -> &str {
+        &self.gates.first().expect("there is a gate").user
+    }
+}
+
 /// Tortures whatever stands at the gate. With a fault, it is struck by that.
 pub async fn torture(
     torture: &Torture,
@@ -54,7 +61,7 @@ pub async fn torture(
     let excuses = stricken.as_ref().map_or(&[][..], |(_, f)| f.excuses());
     let end = Instant::now() + torture.time;
     let place = Arc::new(Place {
-        door: torture.gate.clone(),
+        doors: torture.gates.clone(),
         mode: torture.mode,
         excuses,
         witness: Arc::clone(witness),
@@ -124,6 +131,7 @@ async fn server(torture: &Torture) -> RawClient {
         user,
         password,
         database,
+        tls: _,
     } = &torture.server;
     let mut client = RawClient::connect(address.clone()).await;
     client.set_patience(Duration::from_secs(60));
@@ -132,7 +140,7 @@ async fn server(torture: &Torture) -> RawClient {
 }
 
 async fn make_tables(torture: &Torture) {
-    let user = &torture.gate.user;
+    let user = torture.user();
     let sql = format!(
         "create table torture_ledger (marker text not null); \
          grant all on torture_ledger to {user}; \
@@ -144,7 +152,7 @@ async fn make_tables(torture: &Torture) {
 /// Nobody is left in a transaction, or at work, when all clients have gone.
 async fn becomes_quiet(torture: &Torture) -> Result<(), String> {
     let mut server = server(torture).await;
-    let user = &torture.gate.user;
+    let user = torture.user();
     let sql = format!(
         "select pid, state, query from pg_stat_activity where usename = '{user}' and state <> 'idle'"
     );

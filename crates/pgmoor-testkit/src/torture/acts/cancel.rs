@@ -3,7 +3,6 @@
 use super::super::client::{Client, PoolMode};
 use super::super::trouble::{Told, Trouble};
 use crate::frontend;
-use crate::raw_client::RawClient;
 
 impl Client {
     pub(super) async fn cancel(&mut self) -> Told {
@@ -43,10 +42,8 @@ impl Client {
         let Some((pid, secret)) = key else {
             return Ok(());
         };
-        let address = self.place.door.address.clone();
         let asked = async {
-            let mut other = RawClient::try_connect(address).await?;
-            other.set_patience(self.place.patience);
+            let mut other = self.door().knock(self.place.patience).await?;
             other
                 .try_send(&frontend::cancel_request(pid, &secret))
                 .await?;

@@ -1,5 +1,6 @@
 //! What clients do, and what each of it must be answered with.
 
+mod function;
 mod simple;
 
 mod extended;
@@ -41,6 +42,9 @@ acts! {
     "query that fails" 2 failing_query;
     "notice" 1 notice;
     "session is looked at" 3 look;
+
+    "function call" 3 function_call;
+    "large object" 1 large_object;
 
     "unnamed statement" 5 unnamed;
     "named statement" 8 named;

@@ -2,6 +2,7 @@
 
 use super::super::client::Client;
 use super::super::trouble::Told;
+use super::function::PG_SLEEP;
 use super::{run_unnamed, run_unnamed_synced};
 use crate::frontend;
 
@@ -10,7 +11,7 @@ impl Client {
         let (number, marker) = self.mark();
         let insert = format!("insert into torture_ledger values ('{marker}')");
         self.ledger.enter(number);
-        let bytes = match self.dice.below(11) {
+        let bytes = match self.dice.below(12) {
             // In a result.
             0 => frontend::query(&format!(
                 "select '{marker}' from generate_series(1, 100000)"
@@ -32,8 +33,9 @@ impl Client {
             .concat(),
             // In a statement that takes long.
             8 => frontend::query("select pg_sleep(2)"),
+            9 => frontend::function_call(PG_SLEEP, &[Some("2")]),
             // Between Parse and all else.
-            9 => frontend::parse("canary", "select 'left'"),
+            10 => frontend::parse("canary", "select 'left'"),
             // In a commit: nobody knows.
             _ => {
                 self.ledger.asks(number);

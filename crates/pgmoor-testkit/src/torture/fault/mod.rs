@@ -6,6 +6,8 @@ mod attacks;
 mod network;
 mod reload;
 mod restart;
+mod rotation;
+mod takeover;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -56,6 +58,16 @@ pub const FAULTS: &[(&str, &str, MakeFault)] = &[
         "reload",
         "the configuration is read again and again, half of the time with a mistake in it",
         reload::make,
+    ),
+    (
+        "takeover",
+        "the gateway is replaced by its successor, with nobody noticing",
+        takeover::make,
+    ),
+    (
+        "rotation",
+        "passwords, certificates and authorities are replaced, on either side first",
+        rotation::make,
     ),
     (
         "attacks",

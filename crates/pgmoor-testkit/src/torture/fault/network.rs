@@ -45,7 +45,7 @@ struct Network {
 pub(super) fn between_client_and_gateway(pause: Duration) -> Box<dyn Fault> {
     let lines = Lines {
         clients: true,
-        server: false,
+        ..Lines::default()
     };
     Box::new(Network {
         pause,
@@ -56,8 +56,8 @@ pub(super) fn between_client_and_gateway(pause: Duration) -> Box<dyn Fault> {
 
 pub(super) fn between_gateway_and_server(pause: Duration) -> Box<dyn Fault> {
     let lines = Lines {
-        clients: false,
         server: true,
+        ..Lines::default()
     };
     Box::new(Network {
         pause,
