@@ -1,15 +1,28 @@
 //! The log: structured lines on standard error.
 
-use std::io::{self, IsTerminal, Write};
+mod queue;
 
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::{self, IsTerminal, Write};
+use std::panic::PanicHookInfo;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tracing::{Level, error};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::settings::{LogFormat, LogSettings};
 use crate::exit::Exit;
 use crate::output::Failure;
+use queue::Queue;
 
 /// The variable that overrides `log.level`.
 pub(crate) const VARIABLE: &str = "PGMOOR_LOG";
+
+/// How long the end of the process waits for lines that are still to be written.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+static QUEUE: OnceLock<Queue> = OnceLock::new();
 
 /// Starts logging.
 ///
@@ -25,13 +38,44 @@ pub(crate) fn start(settings: &LogSettings, filter: Option<&str>) -> Result<(), 
         // A line that cannot be written is lost: its complaint would go to the same full disk, and
         // end the thread that has made it.
         .log_internal_errors(false)
-        .with_writer(|| OneLine(std::io::stderr()));
+        .with_writer(|| OneLine(QUEUE.get_or_init(|| Queue::before(io::stderr()))));
     // A second start in one process (only tests do that) keeps the first.
     let _ = match settings.format {
         LogFormat::Text => lines.with_ansi(wants_color()).with_target(false).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
     };
+    let otherwise = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        match tracing::enabled!(Level::ERROR) {
+            true => tell_panic(panic),
+            false => otherwise(panic),
+        }
+    }));
     Ok(())
+}
+
+/// A bug of ours is an event like others: one line, in the form of the log, and nobody waits for it.
+fn tell_panic(panic: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let backtrace = Backtrace::capture();
+    let backtrace = match backtrace.status() {
+        BacktraceStatus::Captured => Some(backtrace.to_string()),
+        _ => None,
+    };
+    error!(
+        thread = thread.name(),
+        place = panic.location().map(tracing::field::display),
+        reason = panic.payload_as_str(),
+        backtrace,
+        "a thread of pgmoor panicked, which is a bug in it"
+    );
+}
+
+/// Waits until what was logged is written, or for as long as anybody would wait for that.
+pub(crate) fn finish() {
+    if let Some(queue) = QUEUE.get() {
+        queue.wait_until_empty(FAREWELL);
+    }
 }
 
 /// `EnvFilter` takes any word for a module's name, so that "inof" would silence the log: a single

@@ -52,7 +52,9 @@ fn main() -> ExitCode {
     let output = Output {
         format: cli.global.output,
     };
-    match command::run(cli, output) {
+    let ended = command::run(cli, output);
+    log::finish();
+    match ended {
         Ok(exit) => exit.into(),
         Err(failure) => {
             output.failure(&failure);
