@@ -1,6 +1,11 @@
 //! SCRAM: nobody is believed who does not know the password, everybody is who does.
 //!
 //! Also a module of `crates/pgmoor-wire/tests/fuzz.rs`, so it uses nothing but `pgmoor-wire`.
+#![allow(
+    unreachable_pub,
+    dead_code,
+    reason = "each of those who share it needs another part"
+)]
 
 use pgmoor_wire::Secret;
 use pgmoor_wire::scram::{ChannelBinding, ClientExchange, Mechanism, ServerExchange, Verifier};

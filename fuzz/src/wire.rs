@@ -1,6 +1,11 @@
 //! Messages: what is decoded is what was there, and nothing beyond it is read.
 //!
 //! Also a module of `crates/pgmoor-wire/tests/fuzz.rs`, so it uses nothing but `pgmoor-wire`.
+#![allow(
+    unreachable_pub,
+    dead_code,
+    reason = "each of those who share it needs another part"
+)]
 
 use pgmoor_wire::backend::{
     self, Authentication, BackendKey, CommandComplete, DataRow, ErrorView, NegotiateProtocol,

@@ -2,25 +2,10 @@
 //! A coverage-guided run of the same is `cargo x fuzz`.
 
 #[path = "../../../fuzz/src/drive.rs"]
-#[allow(
-    unreachable_pub,
-    dead_code,
-    reason = "shared with other tests and with the fuzz targets"
-)]
 mod drive;
 #[path = "../../../fuzz/src/scram.rs"]
-#[allow(
-    unreachable_pub,
-    dead_code,
-    reason = "shared with other tests and with the fuzz targets"
-)]
 mod scram;
 #[path = "../../../fuzz/src/wire.rs"]
-#[allow(
-    unreachable_pub,
-    dead_code,
-    reason = "shared with other tests and with the fuzz targets"
-)]
 mod wire;
 
 use drive::drive;

@@ -3,18 +3,8 @@
 //! `cargo x fuzz --streams` does so ten million times.
 
 #[path = "../../../fuzz/src/drive.rs"]
-#[allow(
-    unreachable_pub,
-    dead_code,
-    reason = "shared with other tests and with the fuzz targets"
-)]
 mod drive;
 #[path = "../../../fuzz/src/wire.rs"]
-#[allow(
-    unreachable_pub,
-    dead_code,
-    reason = "shared with other tests and with the fuzz targets"
-)]
 mod wire;
 
 use std::time::{Duration, Instant};
@@ -25,13 +15,6 @@ use drive::Mutator;
 const CASES: u64 = 20_000;
 /// Far more than any case takes.
 const LIMIT: Duration = Duration::from_secs(1);
-
-fn main_memory() -> u64 {
-    let told = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = told.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    number.unwrap_or(0)
-}
 
 fn timed(entry: fn(&[u8]), data: &[u8]) -> Duration {
     let start = Instant::now();
@@ -63,11 +46,11 @@ fn a_changed_stream_is_decoded_or_refused_at_once_and_in_constant_memory() {
         }
         slowest = slowest.max(took);
         if case == cases / 10 {
-            early = main_memory();
+            early = drive::memory();
         }
     }
 
-    let grown = main_memory().saturating_sub(early);
+    let grown = drive::memory().saturating_sub(early);
     println!(
         "{cases} cases in {:?}, the slowest {slowest:?}, grown by {grown} KiB",
         began.elapsed()

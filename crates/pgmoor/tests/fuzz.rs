@@ -9,11 +9,6 @@
 )]
 mod conninfo;
 #[path = "../../../fuzz/src/drive.rs"]
-#[allow(
-    unreachable_pub,
-    dead_code,
-    reason = "shared with other tests and with the fuzz targets"
-)]
 mod drive;
 
 #[test]

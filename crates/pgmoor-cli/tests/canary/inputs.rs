@@ -32,6 +32,18 @@ pub(crate) struct Secrets {
     pub(crate) client_key: Canary,
 }
 
+/// The databases beside `app`, each of an endpoint of its own.
+pub(crate) const DATABASES: [&str; 8] = [
+    "variable",
+    "whole",
+    "file",
+    "command",
+    "complaint",
+    "echo",
+    "liar",
+    "certified",
+];
+
 /// The roles that endpoints and users log in as at the server.
 pub(crate) async fn make_roles(postgres: &Postgres, secrets: &Secrets) {
     for (role, canary) in [
@@ -129,17 +141,7 @@ pub(crate) fn configuration(
     let url = secrets.url.in_url();
     let echo = secrets.echo.in_url();
     let (loud, liar) = (rogues[0].port(), rogues[1].port());
-    let names = [
-        "variable",
-        "whole",
-        "file",
-        "command",
-        "complaint",
-        "echo",
-        "liar",
-        "certified",
-    ];
-    let more: String = names
+    let more: String = DATABASES
         .iter()
         .map(|name| format!("  {name}: {{ endpoint: {name}, pool: {{ checkout_timeout: 2s }} }}\n"))
         .collect();

@@ -4,6 +4,7 @@ use std::process::Output;
 
 use pgmoor_testkit::{RawClient, Signal, wait_for};
 
+use crate::inputs::DATABASES;
 use crate::search::Search;
 use crate::world::{PATIENCE, World};
 
@@ -35,7 +36,7 @@ async fn clients(world: &World) {
             .await;
     }
     // Each endpoint whose server is wrong in its own way, or asked with a credential of its own.
-    for database in world.databases() {
+    for database in DATABASES {
         let mut client = RawClient::connect(world.address()).await;
         client.set_patience(PATIENCE);
         client

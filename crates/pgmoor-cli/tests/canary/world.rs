@@ -167,19 +167,6 @@ impl World {
         self.secrets.guess.password()
     }
 
-    pub(crate) fn databases(&self) -> [&'static str; 8] {
-        [
-            "variable",
-            "whole",
-            "file",
-            "command",
-            "complaint",
-            "echo",
-            "liar",
-            "certified",
-        ]
-    }
-
     /// Every command that asks something, or does something, of a gateway.
     pub(crate) fn commands(&self) -> Vec<Vec<&'static str>> {
         [

@@ -3,11 +3,6 @@
 use super::{relay, relay_hostile, sql};
 
 #[path = "../../../../fuzz/src/drive.rs"]
-#[allow(
-    unreachable_pub,
-    dead_code,
-    reason = "shared with other tests and with the fuzz targets"
-)]
 mod drive;
 
 #[test]

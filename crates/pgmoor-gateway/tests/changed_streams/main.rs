@@ -9,11 +9,6 @@
 mod fixture;
 
 #[path = "../../../../fuzz/src/drive.rs"]
-#[allow(
-    unreachable_pub,
-    dead_code,
-    reason = "shared with other tests and with the fuzz targets"
-)]
 mod drive;
 
 mod server;
@@ -47,13 +42,6 @@ fn count_panics() {
         PANICS.fetch_add(1, Ordering::Relaxed);
         usual(panic);
     }));
-}
-
-fn memory() -> u64 {
-    let told = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = told.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    number.unwrap_or(0)
 }
 
 fn descriptors() -> usize {
@@ -149,11 +137,11 @@ async fn run(mode: PoolMode, cases: u64) {
             assert_eq!(values(&good.query("good").await), ["good"]);
         }
         if round == 0 {
-            early = memory();
+            early = drive::memory();
         }
     }
 
-    let grown = memory().saturating_sub(early);
+    let grown = drive::memory().saturating_sub(early);
     println!(
         "{mode:?}: {cases} cases in {:?}, the slowest {slowest:?}, grown by {grown} KiB",
         began.elapsed()

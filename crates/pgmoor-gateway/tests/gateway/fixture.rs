@@ -11,7 +11,7 @@ use pgmoor::credential::NoCredential;
 use pgmoor::endpoint;
 use pgmoor_gateway::settings::{DatabaseSettings, GatewaySettings, PoolMode, PoolSettings};
 use pgmoor_gateway::{Address, Configuration, Endpoint, Gateway, bind};
-use pgmoor_testkit::{Message, Postgres, RawClient, wait_for, wait_for_value};
+use pgmoor_testkit::{Message, Postgres, RawClient, frontend, wait_for, wait_for_value};
 use tempfile::TempDir;
 
 /// The gateway under test and the PostgreSQL behind it. Clients log in as `app`, to the database
@@ -246,6 +246,23 @@ pub(crate) const MODES: [PoolMode; 2] = [PoolMode::Session, PoolMode::Transactio
 pub(crate) fn error_in(messages: &[Message]) -> &Message {
     let error = messages.iter().find(|message| message.tag == b'E');
     error.unwrap_or_else(|| panic!("no error in {messages:?}"))
+}
+
+/// The answers to a statement that is sent as a Query, and as Parse, Bind and Execute.
+pub(crate) async fn both_ways(client: &mut RawClient, sql: &str) -> [Vec<Message>; 2] {
+    let simple = client.query(sql).await;
+    [simple, extended(client, sql).await]
+}
+
+/// The answer to Parse, Bind and Execute.
+pub(crate) async fn extended(client: &mut RawClient, sql: &str) -> Vec<Message> {
+    let messages = [
+        frontend::parse("", sql),
+        frontend::bind("", "", &[]),
+        frontend::execute("", 0),
+        frontend::sync(),
+    ];
+    client.pipeline(&messages).await
 }
 
 /// The values of the first column of all rows among these messages.

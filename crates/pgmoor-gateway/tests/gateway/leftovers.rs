@@ -3,7 +3,7 @@
 use pgmoor_gateway::settings::{PoolMode, SessionState};
 use pgmoor_testkit::{Message, frontend as f, tags};
 
-use crate::fixture::{Gate, MODES, Plan, error_in, values};
+use crate::fixture::{Gate, MODES, Plan, both_ways, error_in, values};
 
 /// The transaction status that the last message tells.
 fn status(messages: &[Message]) -> char {
@@ -68,24 +68,15 @@ async fn refuse_tells_what_is_refused_why_and_what_to_do() {
     let gate = plan.start().await;
     let mut client = gate.client().await;
     for (sql, _, _) in KEPT {
-        let simple = client.query(sql).await;
-        let extended = client
-            .pipeline(&[
-                f::parse("", sql),
-                f::bind("", "", &[]),
-                f::execute("", 0),
-                f::sync(),
-            ])
-            .await;
-        for answer in [&simple, &extended] {
-            let error = error_in(answer);
-            assert_eq!(tags(answer), "EZ", "{sql}");
+        for answer in both_ways(&mut client, sql).await {
+            let error = error_in(&answer);
+            assert_eq!(tags(&answer), "EZ", "{sql}");
             assert_eq!(error.sqlstate(), "0A000", "{sql}");
             assert_eq!(
                 error.hint(),
                 "set pool.mode to \"session\" for this database, or pool.session_state to \"pin\""
             );
-            assert_eq!(status(answer), 'I');
+            assert_eq!(status(&answer), 'I');
         }
     }
     let text = client.query("listen news").await;

@@ -3,7 +3,7 @@
 use pgmoor_gateway::settings::PoolMode;
 use pgmoor_testkit::{RawClient, frontend as f, tags};
 
-use crate::fixture::{Gate, MODES, error_in, values};
+use crate::fixture::{Gate, MODES, both_ways, error_in, extended, values};
 
 async fn show(client: &mut RawClient, name: &str) -> String {
     client.value(&format!("show {name}")).await
@@ -267,17 +267,8 @@ async fn what_a_sequence_gave_is_not_asked_of_another_clients_server_connection(
     two.query("select nextval('berths')").await;
 
     for sql in ["select currval('berths')", "select lastval()"] {
-        let simple = one.query(sql).await;
-        let extended = one
-            .pipeline(&[
-                f::parse("", sql),
-                f::bind("", "", &[]),
-                f::execute("", 0),
-                f::sync(),
-            ])
-            .await;
-        for answer in [&simple, &extended] {
-            let error = error_in(answer);
+        for answer in both_ways(&mut one, sql).await {
+            let error = error_in(&answer);
             assert_eq!(error.sqlstate(), "0A000");
             assert_eq!(
                 error.text(),
@@ -287,15 +278,8 @@ async fn what_a_sequence_gave_is_not_asked_of_another_clients_server_connection(
     }
     one.query("begin; select nextval('berths')").await;
     assert_eq!(one.value("select currval('berths')").await, "2");
-    let extended = one
-        .pipeline(&[
-            f::parse("", "select lastval()"),
-            f::bind("", "", &[]),
-            f::execute("", 0),
-            f::sync(),
-        ])
-        .await;
-    assert_eq!(values(&extended), ["2"]);
+    let last = extended(&mut one, "select lastval()").await;
+    assert_eq!(values(&last), ["2"]);
     one.query("commit").await;
     assert_eq!(
         one.value("select nextval('berths') + currval('berths')")

@@ -360,7 +360,7 @@ impl Dice {
 }
 
 /// Sends `sent` and receives as much at the same time, in pieces of any size, as a relay does.
-pub(super) async fn send_and_receive(stream: &mut Stream, sent: &[u8], seed: u64) -> Vec<u8> {
+async fn send_and_receive(stream: &mut Stream, sent: &[u8], seed: u64) -> Vec<u8> {
     let (mut dice, mut written, mut received) = (Dice(seed), 0, Vec::new());
     let mut buffer = vec![0; 40_000];
     poll_fn(|cx| {
@@ -406,21 +406,30 @@ pub(super) async fn send_and_receive(stream: &mut Stream, sent: &[u8], seed: u64
     received
 }
 
+/// Sends it both ways at once through small buffers; whether it arrives as it was.
+pub(super) async fn exchange_pieces(pair: (Stream, Stream), sent: &[u8], seed: u64) -> bool {
+    let (mut left, mut right) = pair;
+    for stream in [&left, &right] {
+        let socket = socket2::SockRef::from(stream);
+        socket.set_send_buffer_size(4096).expect("small buffer");
+    }
+    let (a, b) = tokio::join!(
+        send_and_receive(&mut left, sent, seed),
+        send_and_receive(&mut right, sent, seed + 100),
+    );
+    a == sent && b == sent
+}
+
 #[tokio::test]
 async fn pieces_of_any_size_both_ways_at_once_lose_nothing() {
     let sent = pattern(3 << 20);
     for seed in 1..=6 {
         for tls in [false, true] {
-            let (mut left, mut right) = if tls { tls_pair().await } else { unix_pair() };
-            for stream in [&left, &right] {
-                let socket = socket2::SockRef::from(stream);
-                socket.set_send_buffer_size(4096).expect("small buffer");
-            }
-            let (a, b) = tokio::join!(
-                send_and_receive(&mut left, &sent, seed),
-                send_and_receive(&mut right, &sent, seed + 100),
+            let pair = if tls { tls_pair().await } else { unix_pair() };
+            assert!(
+                exchange_pieces(pair, &sent, seed).await,
+                "seed {seed} tls {tls}"
             );
-            assert!(a == sent && b == sent, "seed {seed} tls {tls}");
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::task::{LocalSet, spawn_local};
 use super::install;
 use crate::stream::Stream;
 use crate::stream::tests::{
-    exchange, pattern, read_exactly, send_and_receive, tcp_pair, tls_pair, unix_pair,
+    exchange, exchange_pieces, pattern, read_exactly, tcp_pair, tls_pair, unix_pair,
 };
 
 /// Runs `test` on a thread with a ring.
@@ -48,21 +48,15 @@ async fn pieces_of_any_size_both_ways_at_once_lose_nothing() {
     with_ring(async {
         for seed in 1..=6 {
             for tls in [false, true] {
-                let pair = if tls {
-                    tls_pair().await
-                } else {
-                    tcp_pair().await
+                let pair = match tls {
+                    true => tls_pair().await,
+                    false => tcp_pair().await,
                 };
-                let (mut left, mut right) = accelerate(pair);
-                for stream in [&left, &right] {
-                    let socket = socket2::SockRef::from(stream);
-                    socket.set_send_buffer_size(4096).expect("small buffer");
-                }
-                let (a, b) = tokio::join!(
-                    send_and_receive(&mut left, &sent, seed),
-                    send_and_receive(&mut right, &sent, seed + 100),
+                let pair = accelerate(pair);
+                assert!(
+                    exchange_pieces(pair, &sent, seed).await,
+                    "seed {seed} tls {tls}"
                 );
-                assert!(a == sent && b == sent, "seed {seed} tls {tls}");
             }
         }
     })
