@@ -81,14 +81,21 @@ impl Channel {
             if let Some(message) = Message::take(&mut self.received) {
                 return Ok(Some(message));
             }
-            if !self.fill().await? {
-                if self.received.is_empty() {
-                    return Ok(None);
+            match self.fill().await {
+                Ok(true) => {}
+                Ok(false) if self.received.is_empty() => return Ok(None),
+                Err(error)
+                    if error.kind() != io::ErrorKind::UnexpectedEof || self.received.is_empty() =>
+                {
+                    return Err(error);
                 }
-                return Err(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    format!("peer closed in a message: {}", self.received.escape_ascii()),
-                ));
+                // With TLS, whoever cannot end a message does not say goodbye either.
+                Ok(false) | Err(_) => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::UnexpectedEof,
+                        format!("peer closed in a message: {}", self.received.escape_ascii()),
+                    ));
+                }
             }
         }
     }

@@ -1,10 +1,10 @@
 //! The product's own binary as a process of the test.
 
-use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::os::unix::process::CommandExt;
+mod child;
+
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,9 +14,12 @@ use tokio::net::TcpStream;
 
 use crate::frontend;
 use crate::host::{free_port, private_dir, write_private};
-use crate::process::{Guard, Signal, signal, wait_exit};
+use crate::process::{Signal, signal};
 use crate::raw_client::RawClient;
 use crate::stream::Address;
+use child::{Launch, Process, lock};
+
+pub use child::Replaced;
 
 /// How long a start may take; it includes `initdb` of a bundled server on a busy machine.
 const START_DEADLINE: Duration = Duration::from_secs(90);
@@ -138,92 +141,6 @@ impl PgmoorBuilder {
             dir,
         }
     }
-}
-
-/// What is needed to start the same thing again.
-struct Launch {
-    binary: PathBuf,
-    arguments: Vec<String>,
-    environment: Vec<(String, String)>,
-    log_file: PathBuf,
-    under: Vec<String>,
-    dir: PathBuf,
-}
-
-impl Launch {
-    fn spawn(&self, more: &[&str]) -> Process {
-        let log = fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&self.log_file)
-            .expect("open the log");
-        let mut words = self
-            .under
-            .iter()
-            .map(OsStr::new)
-            .chain([self.binary.as_os_str()]);
-        let mut command = Command::new(words.next().expect("the binary at least"));
-        command.args(words);
-        let kept = ["PATH", "HOME"];
-        let kept = kept.iter().filter_map(|n| Some((*n, std::env::var_os(n)?)));
-        let child = command
-            .args(&self.arguments)
-            .args(more)
-            .current_dir(&self.dir)
-            .env_clear()
-            .envs(kept)
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(File::try_clone(&log).expect("second handle of the log"))
-            .stderr(log)
-            .process_group(0)
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {}: {error}", self.binary.display()));
-        let guard = Guard::new("kill -KILL \"$1\"", &child.id().to_string());
-        Process { child, guard }
-    }
-}
-
-struct Process {
-    child: Child,
-    guard: Guard,
-}
-
-impl Process {
-    fn has_exited(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().expect("it is our child")
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let child = &mut self.child;
-        if matches!(child.try_wait(), Ok(None)) {
-            // SIGTERM first: a bundled server is stopped by it, too.
-            signal(child.id(), Signal::TERM);
-            if !wait_exit(child, Duration::from_secs(5)) {
-                signal(child.id(), Signal::KILL);
-                wait_exit(child, Duration::from_secs(5));
-            }
-        }
-        self.guard.dismiss();
-    }
-}
-
-/// A process whose place another one has taken. It serves the clients it has and ends with the last
-/// of them; it is killed when this is dropped.
-pub struct Replaced(Mutex<Process>);
-
-impl Replaced {
-    /// Waits for the end.
-    pub async fn exited(&self, deadline: Duration) -> ExitStatus {
-        let look = async || lock(&self.0).has_exited();
-        crate::wait_for_some("the process before to end", deadline, look).await
-    }
-}
-
-fn lock(process: &Mutex<Process>) -> MutexGuard<'_, Process> {
-    process.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How a `pgmoor` that would not start has ended.

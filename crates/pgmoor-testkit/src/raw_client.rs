@@ -54,31 +54,6 @@ impl RawClient {
         })
     }
 
-    /// Connects and, where there is a configuration, starts TLS after an SSLRequest.
-    pub async fn try_connect_with(
-        address: impl Into<Address>,
-        tls: Option<&Arc<ClientConfig>>,
-        patience: Duration,
-    ) -> io::Result<RawClient> {
-        let mut client = RawClient::try_connect(address).await?;
-        client.set_patience(patience);
-        if let Some(config) = tls {
-            client.try_send(&frontend::ssl_request()).await?;
-            match client.try_byte().await? {
-                Some(b'S') => client.channel.start_tls(Arc::clone(config)).await?,
-                Some(other) => {
-                    let what = format!("TLS was answered by {:?}", char::from(other));
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, what));
-                }
-                None => {
-                    let what = "peer closed in place of TLS";
-                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, what));
-                }
-            }
-        }
-        Ok(client)
-    }
-
     /// Connects and starts TLS after an SSLRequest.
     pub async fn connect_tls(
         address: impl Into<Address>,

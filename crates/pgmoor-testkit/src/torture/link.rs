@@ -42,7 +42,21 @@ impl Door {
 
     /// A connection, with TLS where that belongs to it, that nothing was asked on.
     pub(super) async fn knock(&self, patience: Duration) -> io::Result<RawClient> {
-        RawClient::try_connect_with(self.address.clone(), self.tls.as_ref(), patience).await
+        let mut raw = RawClient::try_connect(self.address.clone()).await?;
+        raw.set_patience(patience);
+        let Some(tls) = &self.tls else {
+            return Ok(raw);
+        };
+        raw.try_send(&frontend::ssl_request()).await?;
+        match raw.try_byte().await? {
+            Some(b'S') => raw.try_start_tls_with(Arc::clone(tls)).await?,
+            Some(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, "TLS is refused")),
+            None => {
+                let what = "peer closed in place of TLS";
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, what));
+            }
+        }
+        Ok(raw)
     }
 }
 

@@ -117,6 +117,8 @@ impl Site {
                  {ATTACKED}: {{ endpoint: own, dbname: app, pool: {{ mode: {mode}, size: 4 }} }}\n\
                  endpoints: {{ own: {endpoint} }}"
             ))
+            // Who is slow because the whole machine is shall not be sent away at a takeover.
+            .gateway("shutdown_timeout: 5m")
             .gateway(&format!(
                 "tls: {{ mode: allow, certificate: \"{}\", key: \"{}\" }}",
                 path("tls.crt"),

@@ -16,8 +16,9 @@ impl Client {
         let answer = self.link().answer(1).await?;
         match answer.shape().as_str() {
             "TDCZ" => answer.is("TDCZ", &[&marker])?,
-            // The row description may be out already.
+            // What is out already stays out.
             "TEZ" => answer.is_with_errors("TEZ", &[], &["57014"])?,
+            "TDEZ" => answer.is_with_errors("TDEZ", &[&marker], &["57014"])?,
             _ => answer.is_with_errors("EZ", &[], &["57014"])?,
         }
         match self.place.mode {

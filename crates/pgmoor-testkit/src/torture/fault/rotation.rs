@@ -7,12 +7,12 @@
 
 use std::time::{Duration, Instant};
 
+use super::super::link::Door;
 use super::super::site::{PASSWORD, ROOT, Site, client_certificate, gate_certificate};
 use super::super::trouble::Excuses;
 use super::super::witness::Witness;
 use super::{Blow, Fault};
 use crate::host::random_password;
-use crate::raw_client::RawClient;
 use crate::tls::client_config;
 use crate::wait::wait_for;
 
@@ -146,11 +146,12 @@ impl Rotation {
             Kind::GateCertificate => {
                 let authority = &site.authorities[self.next(0)];
                 site.files.swap(&gate_certificate(&authority.server()));
-                let tls = client_config(authority, None);
+                let door = Door {
+                    tls: Some(client_config(authority, None)),
+                    ..site.gate()
+                };
                 wait_for("clients to be shown the new one", NOTICED, async || {
-                    let address = site.pgmoor.address();
-                    let shown = RawClient::try_connect_with(address, Some(&tls), NOTICED).await;
-                    shown.is_ok()
+                    door.knock(NOTICED).await.is_ok()
                 })
                 .await;
             }

@@ -8,7 +8,7 @@ use super::super::witness::Witness;
 use super::{Blow, Fault};
 
 /// How long the process before may take to serve the clients that it has.
-const FAREWELL: Duration = Duration::from_secs(60);
+const FAREWELL: Duration = Duration::from_secs(240);
 
 struct Takeover {
     pause: Duration,
