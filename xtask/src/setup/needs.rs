@@ -54,6 +54,14 @@ pub(crate) const NEEDS: &[Need] = &[
         brew: &["postgresql@17"],
     },
     Need {
+        name: "libfaketime",
+        why: "the tests set the clock of the gateway by it",
+        purpose: Purpose::Test,
+        is_met: || host::has("faketime"),
+        apt: &["faketime"],
+        brew: &["libfaketime"],
+    },
+    Need {
         name: "Python with venv",
         why: "the suite of psycopg",
         purpose: Purpose::Test,

@@ -4,5 +4,6 @@ mod core;
 mod search;
 
 mod inputs;
+mod keys;
 mod secrets;
 mod world;

@@ -1,5 +1,5 @@
 //! Finds secrets in whatever form they may have slipped out: as they are, base64 at any offset, hex,
-//! percent-encoded.
+//! percent-encoded, a list of numbers.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use pgmoor_testkit::random_password;
 pub(crate) struct Canary {
     pub(crate) name: &'static str,
     pub(crate) core: String,
+    bytes: Vec<u8>,
 }
 
 impl Canary {
@@ -26,6 +27,16 @@ impl Canary {
         Self {
             name,
             core: core.to_owned(),
+            bytes: core.as_bytes().to_vec(),
+        }
+    }
+
+    /// A secret that is no text.
+    pub(crate) fn of_bytes(name: &'static str, bytes: &[u8]) -> Self {
+        Self {
+            name,
+            core: String::new(),
+            bytes: bytes.to_vec(),
         }
     }
 
@@ -44,7 +55,8 @@ impl Canary {
     }
 
     fn forms(&self) -> Vec<(&'static str, Vec<u8>)> {
-        let core = self.core.as_bytes();
+        let core = &self.bytes[..];
+        let numbers: Vec<String> = core.iter().map(u8::to_string).collect();
         let hex = |separator: &str, upper: bool| -> Vec<u8> {
             let digits = |byte: &u8| match upper {
                 true => format!("{separator}{byte:02X}"),
@@ -60,6 +72,8 @@ impl Canary {
             ("percent-encoded", hex("%", false)),
             ("PERCENT-ENCODED", hex("%", true)),
             ("UTF-16", wide),
+            ("numbers", numbers.join(", ").into_bytes()),
+            ("numbers", numbers.join(",").into_bytes()),
         ];
         for offset in 0..3 {
             forms.push(("base64", base64_inside(core, offset)));
@@ -179,6 +193,7 @@ fn a_secret_is_found_in_every_form_at_every_place() {
         hex.to_uppercase(),
         percent.to_lowercase(),
         percent,
+        format!("{:?}", canary.core.as_bytes()),
         canary.core.chars().flat_map(|c| [c, '\0']).collect(),
         // base64 of "app:", "x" and nothing before the secret, and other things behind.
         "YXBwOms3UXpXdjNuWHI4THBUMm0h".to_owned(),
