@@ -112,12 +112,15 @@ impl Serving {
                         return Err(admin_refused(&error));
                     }
                 };
+                // First: whoever comes next finds nobody to take over from as soon as the predecessor
+                // has heard that all is ready, unless this process can be asked by then.
+                let waiting = copies.and_then(|copies| offer(&settings, &gateway, copies));
                 if let Some(inheritance) = inheritance {
                     // A predecessor that is gone already has nobody left to finish.
                     let _ = inheritance.ready(&gateway);
                 }
                 Ok(Self {
-                    waiting: copies.and_then(|copies| offer(&settings, &gateway, copies)),
+                    waiting,
                     gateway,
                     admin,
                     bundles,
