@@ -1,6 +1,7 @@
 //! From configured endpoints to ones that the gateway connects to: credentials chosen, bundled
 //! servers started.
 
+mod credential;
 mod url_file;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,13 +12,9 @@ use std::sync::Arc;
 
 use pgmoor::bundled::{self, Bundled, KeeperCommand, Lease};
 use pgmoor::connector::Connector;
-use pgmoor::credential::{
-    Command, CommandProvider, CredentialProvider, FileProvider, NoCredential, PasswordProvider,
-};
+use pgmoor::credential::{CredentialProvider, NoCredential};
 use pgmoor::endpoint::Endpoint;
-use pgmoor::settings::{
-    BundledSettings, CredentialProvider as Provider, CredentialSettings, EndpointSettings, Value,
-};
+use pgmoor::settings::{BundledSettings, EndpointSettings, Value};
 use tracing::info;
 
 use crate::config::address;
@@ -169,7 +166,7 @@ fn external(
         })?;
     let mut address = address.ok_or_else(refused)?;
     let provider = match (&endpoint.credential, &endpoint.url) {
-        (Some(settings), _) => credential(settings, &mut address),
+        (Some(settings), _) => credential::provider(settings, &mut address, surroundings)?,
         (None, Some(url)) => match UrlFile::of(url, address::environment(surroundings)) {
             Some(file) => Arc::new(file),
             None => no_credential(),
@@ -177,38 +174,6 @@ fn external(
         (None, None) => no_credential(),
     };
     Ok((address, provider))
-}
-
-/// Who supplies the password. Where nobody does, the connector takes the address's own, else that of
-/// the passfile, as libpq does.
-fn credential(
-    settings: &CredentialSettings,
-    address: &mut Endpoint,
-) -> Arc<dyn CredentialProvider> {
-    match (settings.provider(), &settings.password, &settings.file) {
-        (Provider::Password, Some(password), _) => {
-            match password.file() {
-                // Rotated as that of the provider `file` is.
-                Some(file) => Arc::new(FileProvider::new(file)),
-                None => Arc::new(PasswordProvider::new(password.secret().clone())),
-            }
-        }
-        (Provider::File, _, Some(file)) => Arc::new(FileProvider::new(file.path())),
-        (Provider::Command, _, _) => Arc::new(CommandProvider::new(Command {
-            timeout: settings.timeout,
-            ttl: settings.ttl,
-            renewal_offset: settings.renewal_offset.0,
-            ..Command::new(settings.command.clone())
-        })),
-        (Provider::Passfile, _, file) => {
-            if let Some(file) = file {
-                address.passfile = Some(file.path().to_owned());
-            }
-            Arc::new(NoCredential)
-        }
-        // Loading the settings has seen to it that the key of the provider is there.
-        (Provider::Password | Provider::File | Provider::None, _, _) => Arc::new(NoCredential),
-    }
 }
 
 /// Differs when connections of before cannot go on: the settings or what they were read as differ.

@@ -30,7 +30,7 @@ mod credential;
 
 mod endpoint;
 
-pub use credential::{CredentialProvider, CredentialSettings};
+pub use credential::{AwsSettings, CredentialProvider, CredentialSettings};
 pub use endpoint::{BundledSettings, EndpointSettings, Endpoints};
 pub use environment::{PREFIX, overlay, variable};
 pub use loader::{Loader, Place, Variables};

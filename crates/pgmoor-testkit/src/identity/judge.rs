@@ -56,6 +56,8 @@ pub struct AwsDatabase {
     pub service: &'static str,
     /// `connect`, `DbConnect` or `DbConnectAdmin`.
     pub action: &'static str,
+    /// Whom the identity's policy lets log in; everybody, when nobody is named.
+    pub users: Vec<String>,
 }
 
 /// What was decided about one login.
@@ -78,6 +80,7 @@ impl AwsDatabase {
             region: region.to_owned(),
             service: "rds-db",
             action: "connect",
+            users: Vec::new(),
         }
     }
 }
@@ -274,7 +277,14 @@ impl Docket {
         let life: i64 = once("X-Amz-Expires")?
             .parse()
             .map_err(|_| "the life is no number")?;
-        self.in_time(signed_at, life, keys)
+        self.in_time(signed_at, life, keys)?;
+        if database.users.is_empty() || database.users.iter().any(|known| known == user) {
+            Ok(())
+        } else {
+            Err(format!(
+                "the policy does not allow rds-db:connect as {user:?}"
+            ))
+        }
     }
 
     fn in_time(&self, signed_at: i64, life: i64, keys: &AwsKeys) -> Result<(), String> {

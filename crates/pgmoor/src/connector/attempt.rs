@@ -4,12 +4,34 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Login;
 use super::dial::Address;
 use super::error::{ConnectError, Stage};
 use super::site::Site;
 use super::target::Wanted;
 use crate::endpoint::Host;
+
+/// Whom to log in as, and how to prove it.
+#[derive(Debug, Clone)]
+pub enum Login<'a> {
+    /// As the endpoint's own user, with its credential.
+    Endpoint,
+    /// As somebody whose password is known.
+    Password {
+        /// Who.
+        user: &'a str,
+        /// The password.
+        password: pgmoor_wire::Secret<String>,
+    },
+    /// As somebody who proved knowledge of the password to us by SCRAM.
+    ScramKeys {
+        /// Who.
+        user: &'a str,
+        /// What proves the user to the server.
+        client_key: pgmoor_wire::scram::Key,
+        /// What proves the server to us.
+        server_key: pgmoor_wire::scram::Key,
+    },
+}
 
 /// What the caller of [`Connector::connect`](super::Connector::connect) wants.
 pub(super) struct Wish<'a> {

@@ -131,6 +131,7 @@ impl<'a> Channel<'a> {
             server: self.site.server.clone(),
             user: user.to_owned(),
             stage: self.stage,
+            advice: None,
             source: Box::new(ServerReport::read(ErrorView::new(&message.body), secret)),
         }
     }

@@ -220,6 +220,8 @@ pub enum ConnectError {
         user: String,
         /// At what.
         stage: Stage,
+        /// What to look at, when a credential was rejected whose provider knows that.
+        advice: Option<String>,
         /// What it said.
         #[source]
         source: Box<ServerReport>,
@@ -426,6 +428,19 @@ impl ConnectError {
             Self::All { .. } => self.most_telling().and_then(Self::report),
             _ => None,
         }
+    }
+
+    /// Adds what to look at when it is a credential that was rejected.
+    pub(super) fn advised(mut self, text: Option<&String>) -> Self {
+        match &mut self {
+            Self::Server { advice, .. } => *advice = text.cloned(),
+            Self::All { attempts } => {
+                let advised = std::mem::take(attempts).into_iter();
+                *attempts = advised.map(|attempt| attempt.advised(text)).collect();
+            }
+            _ => {}
+        }
+        self
     }
 
     /// What to do about it.

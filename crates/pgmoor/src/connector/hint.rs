@@ -55,6 +55,11 @@ pub(super) fn of(error: &ConnectError) -> Option<String> {
             "change pg_hba.conf and password_encryption at the server, or loosen that setting if you know why"
         }
         ConnectError::Scram { source, .. } => return scram(source).map(str::to_owned),
+        ConnectError::Server {
+            source,
+            advice: Some(advice),
+            ..
+        } if source.is_login_failure() => return Some(advice.clone()),
         ConnectError::Server { source, .. } => return server(source),
         ConnectError::Protocol { .. } => {
             "check that host and port are those of a PostgreSQL server"

@@ -2,10 +2,11 @@
 
 use super::auth::Proof;
 use super::error::ConnectError;
+use super::secure::Protection;
 use super::site::Site;
 use super::{Connector, Login};
 use crate::credential::{Credential, Request};
-use crate::endpoint::Host;
+use crate::endpoint::{Host, SslMode};
 
 /// Who logs in, and with what.
 #[derive(Debug)]
@@ -17,10 +18,23 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Whether the proof is a token, which not anybody may see.
-    pub(super) fn is_token(&self) -> bool {
+    /// Refuses to show a token to a server that nobody vouches for.
+    pub(super) fn may_go_out(
+        &self,
+        protection: Protection,
+        mode: SslMode,
+        site: &Site,
+    ) -> Result<(), ConnectError> {
         let supplied = self.supplied.as_ref();
-        supplied.is_some_and(|credential| credential.is_token)
+        let is_token = supplied.is_some_and(|credential| credential.is_token);
+        if is_token && protection != Protection::Verified {
+            return Err(ConnectError::ExposedToken {
+                server: site.server.clone(),
+                mode: mode.as_str(),
+                is_encrypted: protection != Protection::None,
+            });
+        }
+        Ok(())
     }
 
     pub(super) fn differs_from(&self, rejected: &Credential) -> bool {

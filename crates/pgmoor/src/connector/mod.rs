@@ -22,11 +22,11 @@ mod dial;
 mod doubtful;
 mod error;
 mod hint;
+mod secure;
 mod identity;
 mod login;
 mod order;
 mod report;
-mod secure;
 mod site;
 mod target;
 mod attempt;
@@ -42,6 +42,7 @@ use crate::credential::{CredentialProvider, PassfileProvider};
 use crate::endpoint::{Endpoint, Host, LoadBalanceHosts, ProtocolVersion};
 use crate::stream::{KeepAlive, Stream};
 use crate::tls::ClientTls;
+pub use attempt::Login;
 use attempt::{Place, Search, Wish, conclude, is_rejection, is_silence};
 use auth::Policy;
 pub use cancel::CancelTarget;
@@ -52,7 +53,7 @@ pub use error::{ConnectError, Stage};
 use identity::Identity;
 use login::{Failure, Request, Session};
 pub use report::ServerReport;
-use secure::{Encryption, Protection};
+use secure::Encryption;
 use site::Site;
 
 /// How long one of several servers may take to answer at all before the next is tried: a first packet
@@ -70,29 +71,6 @@ pub struct Connector {
     user: String,
     doubtful: Arc<Doubtful>,
     exposes_tokens: bool,
-}
-
-/// Whom to log in as, and how to prove it.
-#[derive(Debug, Clone)]
-pub enum Login<'a> {
-    /// As the endpoint's own user, with its credential.
-    Endpoint,
-    /// As somebody whose password is known.
-    Password {
-        /// Who.
-        user: &'a str,
-        /// The password.
-        password: pgmoor_wire::Secret<String>,
-    },
-    /// As somebody who proved knowledge of the password to us by SCRAM.
-    ScramKeys {
-        /// Who.
-        user: &'a str,
-        /// What proves the user to the server.
-        client_key: pgmoor_wire::scram::Key,
-        /// What proves the server to us.
-        server_key: pgmoor_wire::scram::Key,
-    },
 }
 
 impl Connector {
@@ -306,16 +284,21 @@ impl Connector {
         let Some(supplied) = &identity.supplied else {
             return Err(rejected.error);
         };
+        let advice = supplied.advice.as_ref();
         self.credential.invalidate(supplied);
         match self.identify(host, wish, site).await {
             Ok(renewed) if renewed.differs_from(supplied) => {
                 tracing::info!(server = %site.server, "credential was renewed after the server rejected it");
                 let again = self.open(place, wish, &renewed).await;
-                again.map_err(|failure| failure.error)
+                let advice = renewed
+                    .supplied
+                    .as_ref()
+                    .and_then(|now| now.advice.as_ref());
+                again.map_err(|failure| failure.error.advised(advice))
             }
             // The same again would only count against the user; and why there is no other one
             // says less than why this one is bad.
-            _ => Err(rejected.error),
+            _ => Err(rejected.error.advised(advice)),
         }
     }
 
@@ -380,12 +363,10 @@ impl Connector {
         let protection = secure::secure(&mut stream, encryption, mode, &self.tls, place.host, site)
             .await
             .map_err(unanswered)?;
-        if identity.is_token() && !self.exposes_tokens && protection != Protection::Verified {
-            return Err(unanswered(ConnectError::ExposedToken {
-                server: site.server.clone(),
-                mode: mode.as_str(),
-                is_encrypted: protection != Protection::None,
-            }));
+        if !self.exposes_tokens {
+            identity
+                .may_go_out(protection, mode, site)
+                .map_err(unanswered)?;
         }
         let own = self.endpoint.startup();
         let database = self.database(wish, identity);

@@ -149,6 +149,7 @@ impl CommandProvider {
                 life: Some(command.ttl),
                 // The command has a limit of its own, which says more.
                 timeout: command.timeout.saturating_mul(2),
+                tries: 1,
                 ..Policy::new(command.origin())
             };
             Renewal::new(policy, Clock::system(), move || {
@@ -332,11 +333,11 @@ fn parse(output: &[u8], origin: &str) -> Result<Credential, CredentialError> {
             Some(serde_json::Value::String(user)) => Some(user),
             _ => None,
         };
+        let password = text::password(password.expose().as_bytes()).map_err(problem)?;
         return Ok(Credential {
             user,
-            secret: Some(text::password(password.expose().as_bytes()).map_err(problem)?),
             expires_at,
-            is_token: false,
+            ..Credential::password(password)
         });
     }
     let line = output

@@ -101,6 +101,16 @@ impl CredentialError {
         }
     }
 
+    /// Whether the trouble may be gone the next moment, and nobody asked to wait.
+    pub(super) fn may_pass_at_once(&self) -> bool {
+        let cause = self.cause();
+        let passes = matches!(
+            cause,
+            FailureCause::Unavailable | FailureCause::Network | FailureCause::Malformed
+        );
+        passes && self.retry_after().is_none()
+    }
+
     /// How long whoever issues credentials asks to be left alone.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -11,6 +11,9 @@ mod error;
 
 pub mod renewal;
 
+#[cfg(feature = "aws")]
+pub mod aws;
+
 mod command;
 mod file;
 mod minted;
@@ -19,6 +22,7 @@ mod passfile;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use pgmoor_wire::Secret;
@@ -46,6 +50,11 @@ pub struct Credential {
     /// Whether the secret is a token, which lets whoever reads it act in our name: it goes out only
     /// inside TLS with a verified server, unless the operator said otherwise.
     pub is_token: bool,
+    /// What it was made from, such as the id of a key. Two of the same origin are the same credential,
+    /// although they may be written differently.
+    pub origin: Option<Arc<str>>,
+    /// What to look at when a server rejects it.
+    pub advice: Option<String>,
 }
 
 /// What `pgmoor login test` tells of a provider.
@@ -123,6 +132,8 @@ impl Credential {
             secret: Some(secret),
             expires_at: None,
             is_token: false,
+            origin: None,
+            advice: None,
         }
     }
 
@@ -142,11 +153,16 @@ impl Credential {
             secret: None,
             expires_at: None,
             is_token: false,
+            origin: None,
+            advice: None,
         }
     }
 
-    /// Whether both are the same secret for the same user.
+    /// Whether both are the same for the same user: of one origin, or else the same secret.
     pub(crate) fn same_as(&self, other: &Self) -> bool {
+        if self.origin.is_some() && other.origin.is_some() {
+            return self.user == other.user && self.origin == other.origin;
+        }
         // Both are ours: nobody learns from how long this takes.
         self.user == other.user
             && self.secret.as_ref().map(Secret::expose) == other.secret.as_ref().map(Secret::expose)

@@ -253,6 +253,13 @@ impl TokenError {
         this.because(Answer { status, said })
     }
 
+    /// The same failure of another act.
+    #[must_use]
+    pub fn renamed(mut self, act: impl Into<String>) -> Self {
+        self.0.act = act.into();
+        self
+    }
+
     /// Adds why it failed.
     #[must_use]
     pub fn because(mut self, source: impl StdError + Send + Sync + 'static) -> Self {

@@ -1,5 +1,6 @@
 //! How to log in to an endpoint: who supplies the credential, and from what.
 
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use super::loader::{Loader, Place};
@@ -19,6 +20,8 @@ crate::choices! {
         Command = "command",
         /// A file in the format of PostgreSQL's `.pgpass`.
         Passfile = "passfile",
+        /// A token of AWS IAM for Amazon RDS, Aurora and Aurora DSQL, from the identity of this workload.
+        Aws = "aws",
         /// No password: the server trusts the address, the socket or the client certificate.
         None = "none",
     }
@@ -35,6 +38,8 @@ crate::settings! {
         file: Option<SecretFile>, example "/run/secrets/postgres/password", since "0.1";
         /// The program and its arguments for the provider `command`; what it prints first is the password.
         command: Vec<String>, example "[vault, read, -field=password, database/creds/app]", since "0.1";
+        /// Login by AWS IAM, for the provider `aws`; it needs no key where the endpoint has its own name.
+        aws: Option<AwsSettings>, since "0.1";
         /// How long a password that the command printed may be used for new connections.
         ttl: Duration = "10m", range "1s..=30d", since "0.1";
         /// How long the command may run.
@@ -49,6 +54,23 @@ crate::settings! {
     check check_credential
 }
 
+crate::settings! {
+    /// Login to Amazon RDS, Aurora and Aurora DSQL by IAM. Credentials come from the environment, a profile,
+    /// IRSA, EKS Pod Identity, ECS or the instance, in this order.
+    pub struct AwsSettings {
+        /// The database's region. Without it, that in the endpoint's name, of `AWS_REGION`, of
+        /// `AWS_DEFAULT_REGION`, of the profile, or of the instance.
+        region: Option<String>, example "eu-central-1", since "0.1";
+        /// The profile of `~/.aws/config` whose credentials are used, and none but those.
+        profile: Option<String>, example "database", since "0.1";
+        /// The database endpoint's own name, where the connection goes to another one: a tunnel, a load
+        /// balancer, a private name. Tokens have to name it.
+        host: Option<String>, example "app.c0ffee.eu-central-1.rds.amazonaws.com", since "0.1";
+        /// The database endpoint's own port, where the connection goes to another one.
+        port: Option<NonZeroU16>, example "5432", since "0.1";
+    }
+}
+
 impl CredentialSettings {
     /// The provider: the one named, else the one whose key is set.
     pub fn provider(&self) -> CredentialProvider {
@@ -58,6 +80,8 @@ impl CredentialSettings {
             CredentialProvider::File
         } else if !self.command.is_empty() {
             CredentialProvider::Command
+        } else if self.aws.is_some() {
+            CredentialProvider::Aws
         } else {
             CredentialProvider::Password
         })
@@ -80,6 +104,7 @@ impl CredentialProvider {
             Self::Command => (Some("command"), &[]),
             // Without a file it is libpq's own: PGPASSFILE or ~/.pgpass.
             Self::Passfile => (None, &["file"]),
+            Self::Aws => (None, &["aws"]),
             Self::None => (None, &[]),
         };
         Keys { needed, optional }
@@ -96,6 +121,7 @@ fn check_credential(
         ("password", credential.password.is_some()),
         ("file", credential.file.is_some()),
         ("command", !credential.command.is_empty()),
+        ("aws", credential.aws.is_some()),
     ];
     let provider = credential.provider();
     let Keys { needed, optional } = provider.keys();

@@ -22,6 +22,9 @@ pub use status::{Failures, Status};
 use super::{CredentialError, FailureCause, TokenError};
 use state::{Decision, State};
 
+/// The pause before the second try of a fetch; it grows with each.
+const AT_ONCE: Duration = Duration::from_millis(200);
+
 /// A value that expires.
 pub trait Expiring: Clone + Send + Sync + 'static {
     /// Until when it is good, where that is known.
@@ -42,12 +45,14 @@ pub struct Policy {
     pub life: Option<Duration>,
     /// Even one that lives longer is renewed after this time.
     pub longest: Duration,
-    /// How long one fetch may take.
+    /// How long one fetch may take, with all its tries.
     pub timeout: Duration,
+    /// How often a fetch is tried at once when the issuer has trouble that may be gone the next moment.
+    pub tries: u32,
 }
 
 impl Policy {
-    /// Renews five minutes ahead, at least once a day; a fetch may take 30 seconds.
+    /// Renews five minutes ahead, at least once a day; a fetch may take 30 seconds and three tries.
     pub fn new(origin: impl Into<String>) -> Self {
         Self {
             origin: origin.into(),
@@ -55,6 +60,7 @@ impl Policy {
             life: None,
             longest: Duration::from_secs(86_400),
             timeout: Duration::from_secs(30),
+            tries: 3,
         }
     }
 }
@@ -71,6 +77,7 @@ pub struct Renewal<T>(Arc<Shared<T>>);
 struct Shared<T> {
     fetch: Box<Fetch<T>>,
     timeout: Duration,
+    tries: u32,
     clock: Clock,
     inner: Mutex<Inner<T>>,
 }
@@ -91,6 +98,7 @@ impl<T: Expiring> Renewal<T> {
         Self(Arc::new(Shared {
             fetch: Box::new(fetch),
             timeout: policy.timeout,
+            tries: policy.tries,
             clock,
             inner: Mutex::new(Inner {
                 state: State::new(policy),
@@ -159,7 +167,7 @@ impl<T: Expiring> Renewal<T> {
 
     async fn fetch(&self) -> Result<T, CredentialError> {
         let timeout = self.0.timeout;
-        let outcome = match tokio::time::timeout(timeout, (self.0.fetch)()).await {
+        let outcome = match tokio::time::timeout(timeout, self.try_fetch()).await {
             Ok(outcome) => outcome,
             Err(_) => Err(TokenError::new(
                 FailureCause::Timeout,
@@ -183,6 +191,20 @@ impl<T: Expiring> Renewal<T> {
                 kept
             }
         }
+    }
+
+    async fn try_fetch(&self) -> Result<T, CredentialError> {
+        for before in 1..self.0.tries {
+            match (self.0.fetch)().await {
+                Err(error) if error.may_pass_at_once() => {
+                    tracing::debug!(error = %chain(&error), "credential is asked for again");
+                    self.lock().state.stumbled(&error);
+                    tokio::time::sleep(AT_ONCE.mul_f64(f64::from(before) * (0.5 + random()))).await;
+                }
+                outcome => return outcome,
+            }
+        }
+        (self.0.fetch)().await
     }
 
     /// Says that a server rejected the value, if it is still the one that `is_it` knows.

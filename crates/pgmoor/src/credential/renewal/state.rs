@@ -196,6 +196,11 @@ impl<T: Expiring> State<T> {
         }
     }
 
+    /// One try of several failed.
+    pub(super) fn stumbled(&mut self, error: &CredentialError) {
+        self.failures.count(error.cause());
+    }
+
     /// A server rejected a value. The first time another is fetched at once; further ones wait longer
     /// and longer, because a server's refusal has other reasons too.
     pub(super) fn rejected(&mut self, is_it: impl FnOnce(&T) -> bool, now: Moment) {

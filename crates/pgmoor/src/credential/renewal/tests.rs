@@ -49,6 +49,10 @@ fn failure(cause: FailureCause) -> TokenError {
 }
 
 fn site(life: u64) -> Site {
+    site_with(life, 1)
+}
+
+fn site_with(life: u64, tries: u32) -> Site {
     let slept = Arc::new(Mutex::new(Duration::ZERO));
     let start = Instant::now();
     let issuer = Arc::new(Issuer {
@@ -65,7 +69,11 @@ fn site(life: u64) -> Site {
         UNIX_EPOCH + Duration::from_secs(1_000_000) + start.elapsed() + slept
     });
     let asked = issuer.clone();
-    let renewal = Renewal::new(Policy::new("the issuer"), clock, move || {
+    let policy = Policy {
+        tries,
+        ..Policy::new("the issuer")
+    };
+    let renewal = Renewal::new(policy, clock, move || {
         let issuer = asked.clone();
         Box::pin(async move { issuer.issue().await })
     });
@@ -226,6 +234,20 @@ async fn while_the_issuer_is_down_the_old_value_serves_to_its_end_and_a_new_one_
     advance(seconds(8)).await;
     assert!(site.number().await > 1);
     assert_eq!(site.renewal.status().failures_in_a_row, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn trouble_that_may_pass_at_once_is_met_by_another_try_and_a_refusal_is_not() {
+    let site = site_with(600, 3);
+    site.issuer.fail(failure(FailureCause::Network));
+    assert!(site.renewal.get().await.is_err());
+    assert_eq!(site.issuer.asked(), 3);
+    assert_eq!(site.renewal.status().failures.of(FailureCause::Network), 3);
+
+    advance(seconds(10)).await;
+    site.issuer.fail(failure(FailureCause::Refused));
+    assert!(site.renewal.get().await.is_err());
+    assert_eq!(site.issuer.asked(), 4);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,107 @@
+//! From the settings of a credential to who supplies it.
+
+use std::sync::Arc;
+
+use pgmoor::credential::renewal::Policy;
+use pgmoor::credential::{
+    Command, CommandProvider, CredentialProvider, FileProvider, NoCredential, PasswordProvider,
+};
+use pgmoor::endpoint::Endpoint;
+use pgmoor::http::Client;
+use pgmoor::settings::{CredentialProvider as Provider, CredentialSettings};
+
+use crate::config::surroundings::Surroundings;
+use crate::output::Failure;
+
+/// Who supplies the password. Where nobody does, the connector takes the address's own, else that of
+/// the passfile, as libpq does.
+///
+/// # Errors
+/// This program was built without the provider.
+pub(super) fn provider(
+    settings: &CredentialSettings,
+    address: &mut Endpoint,
+    surroundings: &Surroundings,
+) -> Result<Arc<dyn CredentialProvider>, Failure> {
+    let provider: Arc<dyn CredentialProvider> =
+        match (settings.provider(), &settings.password, &settings.file) {
+            (Provider::Password, Some(password), _) => {
+                match password.file() {
+                    // Rotated as that of the provider `file` is.
+                    Some(file) => Arc::new(FileProvider::new(file)),
+                    None => Arc::new(PasswordProvider::new(password.secret().clone())),
+                }
+            }
+            (Provider::File, _, Some(file)) => Arc::new(FileProvider::new(file.path())),
+            (Provider::Command, _, _) => Arc::new(CommandProvider::new(Command {
+                timeout: settings.timeout,
+                ttl: settings.ttl,
+                renewal_offset: settings.renewal_offset.0,
+                ..Command::new(settings.command.clone())
+            })),
+            (Provider::Passfile, _, file) => {
+                if let Some(file) = file {
+                    address.passfile = Some(file.path().to_owned());
+                }
+                Arc::new(NoCredential)
+            }
+            (Provider::Aws, _, _) => aws(settings, surroundings)?,
+            // Loading the settings has seen to it that the key of the provider is there.
+            (Provider::Password | Provider::File | Provider::None, _, _) => Arc::new(NoCredential),
+        };
+    Ok(provider)
+}
+
+#[cfg(feature = "aws")]
+fn aws(
+    settings: &CredentialSettings,
+    surroundings: &Surroundings,
+) -> Result<Arc<dyn CredentialProvider>, Failure> {
+    use pgmoor::credential::aws::{Aws, AwsProvider};
+    use pgmoor::credential::renewal::Clock;
+
+    let given = settings.aws.clone().unwrap_or_default();
+    let aws = Aws {
+        region: given.region,
+        profile: given.profile,
+        host: given.host,
+        port: given.port.map(std::num::NonZeroU16::get),
+    };
+    let (policy, client) = (policy("AWS", settings), client(surroundings));
+    let provider = AwsProvider::new(aws, client, policy, Clock::system());
+    Ok(Arc::new(provider))
+}
+
+#[cfg(not(feature = "aws"))]
+fn aws(
+    _settings: &CredentialSettings,
+    _surroundings: &Surroundings,
+) -> Result<Arc<dyn CredentialProvider>, Failure> {
+    Err(left_out("aws"))
+}
+
+/// When a cloud's credentials are renewed.
+#[cfg_attr(not(feature = "aws"), allow(dead_code))]
+fn policy(origin: &str, settings: &CredentialSettings) -> Policy {
+    Policy {
+        offset: settings.renewal_offset.0,
+        ..Policy::new(origin)
+    }
+}
+
+/// How the services of clouds are asked.
+#[cfg_attr(not(feature = "aws"), allow(dead_code))]
+fn client(surroundings: &Surroundings) -> Client {
+    Client::from_environment(|name| surroundings.get(name))
+}
+
+#[cfg(not(feature = "aws"))]
+fn left_out(provider: &str) -> Failure {
+    use crate::exit::Exit;
+    Failure::new(
+        Exit::Usage,
+        format!("cannot use the credential provider \"{provider}\""),
+    )
+    .cause("this pgmoor was built without it".to_owned())
+    .hint(format!("build it with --features {provider}"))
+}

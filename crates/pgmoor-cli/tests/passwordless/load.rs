@@ -1,0 +1,168 @@
+//! Tokens that live for seconds, under load, with an issuer that fails: nobody notices.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use pgmoor_testkit::identity::{Fault, Reply, unix};
+use pgmoor_testkit::{Pgbench, wait_for};
+
+use crate::site::{Cloud, ROLE, STUCK, Variables, client, refused, who};
+
+/// How long load lasts; CI has time for more than one renewal, a variable may ask for more.
+fn seconds() -> u32 {
+    let asked = std::env::var("PGMOOR_TEST_RENEWAL_SECONDS").ok();
+    asked.map_or(20, |text| text.parse().expect("a number"))
+}
+
+fn irsa(cloud: &Cloud) -> Variables {
+    let file = cloud.file("web-token", &cloud.aws.web_identity_token());
+    vec![
+        ("AWS_ROLE_ARN", ROLE.to_owned()),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", file.display().to_string()),
+    ]
+}
+
+#[tokio::test]
+async fn credentials_of_ten_seconds_are_renewed_under_load_while_a_third_of_the_answers_fail() {
+    let cloud = Cloud::new().await;
+    cloud.aws.set_life(Duration::from_secs(10));
+    let pgmoor = cloud
+        .gateway("{ provider: aws }", &irsa(&cloud))
+        .config("log: { level: trace }")
+        .start()
+        .await;
+    cloud
+        .aws
+        .fail_every(3, Fault::Instead(Reply::text(503, "injected")));
+
+    let load = Pgbench::at("127.0.0.1", pgmoor.port(), "app", "unused", "app")
+        .script("select session_user;\n")
+        .connect_each()
+        .clients(4)
+        .seconds(seconds())
+        .start();
+    let report = load
+        .finish_within(Duration::from_secs(u64::from(seconds())) + STUCK)
+        .await;
+
+    assert!(report.is_clean(), "{report:?}\n{}", pgmoor.log());
+    assert!(
+        cloud.aws.issued().len() >= 3,
+        "{} issued",
+        cloud.aws.issued().len()
+    );
+    assert_eq!(cloud.aws.most_at_once(), 1, "renewals at the same time");
+    let refused: Vec<_> = cloud
+        .judge
+        .verdicts()
+        .into_iter()
+        .filter(|v| v.outcome.is_err())
+        .collect();
+    assert!(refused.is_empty(), "{refused:?}");
+
+    let (log, arguments) = (
+        pgmoor.log(),
+        std::fs::read(format!("/proc/{}/cmdline", pgmoor.pid())),
+    );
+    let environment = std::fs::read(format!("/proc/{}/environ", pgmoor.pid())).expect("environ");
+    let places = [log, text(arguments.expect("cmdline")), text(environment)];
+    let tells = places[0].contains("credential is asked for again");
+    assert!(tells, "the log has more than what matters:\n{}", places[0]);
+    for keys in cloud.aws.issued() {
+        let session = keys.session_token.expect("they have one");
+        // The parts that look the same however they are encoded.
+        let core = |secret: &str| secret.split('/').next().unwrap_or_default().to_owned();
+        let (session, secret_key) = (core(&session), core(&keys.secret_access_key));
+        assert!(session.len() > 100 && secret_key.len() > 10);
+        for secret in [session, secret_key, "X-Amz-Signature=".to_owned()] {
+            assert!(
+                places.iter().all(|place| !place.contains(&secret)),
+                "a secret is shown"
+            );
+        }
+    }
+    let web = cloud.aws.web_identity_token();
+    assert!(
+        places.iter().all(|place| !place.contains(&web)),
+        "the file's token is shown"
+    );
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[tokio::test]
+async fn issuer_that_is_down_is_not_noticed_while_credentials_live_and_told_when_they_have_ended() {
+    let cloud = Cloud::new().await;
+    cloud.aws.set_life(Duration::from_secs(8));
+    let pgmoor = cloud
+        .gateway("{ provider: aws }", &irsa(&cloud))
+        .start()
+        .await;
+    let held = client(&pgmoor).await.expect("a client");
+    held.batch_execute("begin; set application_name = 'held'")
+        .await
+        .expect("a transaction");
+    cloud.aws.fail(Fault::Instead(Reply::text(503, "injected")));
+    let end = || {
+        cloud
+            .aws
+            .issued()
+            .last()
+            .and_then(|keys| keys.expires_at)
+            .expect("an end")
+    };
+
+    wait_for("the credentials to end", STUCK, async || {
+        match who(&pgmoor).await {
+            Ok(user) => {
+                assert_eq!(user, "iam");
+                false
+            }
+            Err(told) => {
+                assert!(
+                    unix(SystemTime::now()) >= end(),
+                    "too early: {told}\n{}",
+                    pgmoor.log()
+                );
+                true
+            }
+        }
+    })
+    .await;
+
+    assert!(
+        cloud.aws.count() > 3,
+        "renewal was tried: {}",
+        cloud.aws.count()
+    );
+    let told = refused(&pgmoor).await;
+    assert!(
+        told.contains("it answered 503 Service Unavailable"),
+        "{told}"
+    );
+    wait_for("readiness to be denied", STUCK, async || {
+        pgmoor
+            .http("/readiness")
+            .await
+            .is_some_and(|answer| answer.status == 503)
+    })
+    .await;
+    // Who is in, stays in.
+    let row = held
+        .query_one("select current_setting('application_name')", &[])
+        .await;
+    assert_eq!(row.expect("an answer").get::<_, &str>(0), "held");
+
+    cloud.aws.heal();
+    let healed = Instant::now();
+    wait_for("logins to work again", STUCK, async || {
+        who(&pgmoor).await.is_ok()
+    })
+    .await;
+    assert!(
+        healed.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        healed.elapsed()
+    );
+}

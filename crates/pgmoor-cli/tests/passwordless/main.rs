@@ -1,0 +1,6 @@
+//! Logins without passwords: identities of clouds, a gateway, and a real PostgreSQL that checks tokens.
+
+mod aws;
+mod load;
+mod refusals;
+mod site;

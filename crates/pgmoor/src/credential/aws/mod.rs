@@ -1,0 +1,249 @@
+//! Login to Amazon RDS, Aurora and Aurora DSQL by IAM.
+//!
+//! The token is signed here for each connection, from credentials that are kept and renewed; it costs
+//! microseconds and there is nothing in it that could expire unused. Where credentials come from is the
+//! work of `aws-config`, which brings neither an HTTP client nor a cache of its own here.
+
+mod client;
+mod region;
+mod sign;
+mod sources;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use aws_config::imds::region::ImdsRegionProvider;
+use aws_config::meta::region::ProvideRegion;
+use aws_config::profile::ProfileFileRegionProvider;
+use aws_credential_types::Credentials;
+use tokio::sync::OnceCell;
+
+use super::renewal::{Clock, Expiring, Policy, Renewal, Status};
+use super::token::{Claim, Considered, FailureCause, TokenError};
+use super::{
+    Credential, CredentialError, CredentialProvider, Examination, Examined, Request, Supply,
+};
+use crate::endpoint::Target;
+use crate::http::Client;
+use client::Asking;
+use region::{Kind, of_host};
+use sign::Wanted;
+use sources::{Found, Search};
+
+/// What the configuration says about a login by IAM.
+#[derive(Debug, Clone, Default)]
+pub struct Aws {
+    /// The database's region; without it, that of the endpoint's name, of `AWS_REGION`,
+    /// `AWS_DEFAULT_REGION`, the profile, or the instance.
+    pub region: Option<String>,
+    /// The profile whose credentials are used, and none but those.
+    pub profile: Option<String>,
+    /// The database endpoint's own name, where the connection goes to another one.
+    pub host: Option<String>,
+    /// The database endpoint's own port, where the connection goes to another one.
+    pub port: Option<u16>,
+}
+
+/// Supplies tokens for RDS, Aurora and Aurora DSQL.
+#[derive(Debug)]
+pub struct AwsProvider {
+    aws: Aws,
+    client: Client,
+    clock: Clock,
+    found: Renewal<Found>,
+    shared: Arc<Shared>,
+    /// The region of the surroundings, for names that tell none.
+    surroundings: OnceCell<String>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    considered: Mutex<Vec<Considered>>,
+    /// Where STS is asked: the region of the last login.
+    region: Mutex<Option<String>>,
+}
+
+impl AwsProvider {
+    /// Supplies tokens, from credentials that are renewed by `policy`.
+    pub fn new(aws: Aws, client: Client, policy: Policy, clock: Clock) -> Self {
+        let shared = Arc::new(Shared::default());
+        let (at, profile, asked) = (shared.clone(), aws.profile.clone(), client.clone());
+        let found = Renewal::new(policy, clock.clone(), move || {
+            let shared = at.clone();
+            let region = lock(&shared.region).clone();
+            let (client, profile) = (asked.clone(), profile.clone());
+            Box::pin(async move {
+                let search = Search {
+                    client,
+                    profile,
+                    region,
+                };
+                let (considered, outcome) = search.find().await;
+                *lock(&shared.considered) = considered;
+                Ok(outcome?)
+            })
+        });
+        Self {
+            aws,
+            client,
+            clock,
+            found,
+            shared,
+            surroundings: OnceCell::new(),
+        }
+    }
+
+    async fn supply(
+        &self,
+        request: Request<'_>,
+    ) -> Result<(Credential, Vec<Claim>), CredentialError> {
+        let name = match &request.host.target {
+            Target::Name { name, .. } => name.clone(),
+            Target::Address(address) => address.to_string(),
+            Target::Socket(path) => path.display().to_string(),
+        };
+        let host = self.aws.host.as_deref().unwrap_or(&name);
+        let named = of_host(host);
+        let kind = named.as_ref().map(|named| named.kind);
+        if kind == Some(Kind::LoadBalancer) {
+            let error = TokenError::new(FailureCause::Configuration, format!("sign a token for {host}"))
+                .why("this is the name of a load balancer, and tokens have to name the database endpoint")
+                .hint("set \"aws.host\" (and \"aws.port\") to those of the database endpoint");
+            return Err(error.into());
+        }
+        let region = match (&self.aws.region, named) {
+            (Some(region), _) => region.clone(),
+            (None, Some(named)) => named.region,
+            (None, None) => self.region_of_surroundings(host).await?,
+        };
+        *lock(&self.shared.region) = Some(region.clone());
+        let found = self.found.get().await?;
+        let wanted = Wanted {
+            host,
+            port: self.aws.port.unwrap_or(request.host.port),
+            user: request.user,
+            region: &region,
+            is_dsql: kind == Some(Kind::Dsql),
+        };
+        let now = self.clock.now().wall;
+        let secret = sign::token(&wanted, &found.credentials, now).map_err(|error| {
+            TokenError::new(
+                FailureCause::Configuration,
+                format!("sign a token for {host}"),
+            )
+            .why(error.to_string())
+        })?;
+        let key = found.credentials.access_key_id();
+        let signed_at = httpdate::fmt_http_date(now);
+        let mut credential = Credential::token(secret, Some(end(&found.credentials, now)));
+        credential.origin = Some(key.into());
+        credential.advice = Some(advice(&wanted, &found, &signed_at));
+        let claims = vec![
+            Claim::new("access key", key),
+            Claim::new("endpoint", wanted.place()),
+            Claim::new("user", request.user),
+            Claim::new("region", &region),
+            Claim::new("signed at", signed_at),
+        ];
+        Ok((credential, claims))
+    }
+
+    /// `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile's region, the instance's.
+    async fn region_of_surroundings(&self, host: &str) -> Result<String, TokenError> {
+        let found = self.surroundings.get_or_try_init(|| async {
+            let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+            if let Some(region) = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")) {
+                return Ok(region);
+            }
+            let search = Search {
+                client: self.client.clone(),
+                profile: self.aws.profile.clone(),
+                region: None,
+            };
+            let config = search.config(Asking::new(self.client.clone()));
+            let mut profile = ProfileFileRegionProvider::builder().configure(&config);
+            if let Some(name) = &self.aws.profile {
+                profile = profile.profile_name(name);
+            }
+            if let Some(region) = profile.build().region().await {
+                return Ok(region.to_string());
+            }
+            let instance = ImdsRegionProvider::builder().configure(&config).build();
+            match instance.region().await {
+                Some(region) => Ok(region.to_string()),
+                None => Err(TokenError::new(FailureCause::Configuration, format!("tell the AWS region of {host}"))
+                    .why("the name tells none, and neither do AWS_REGION, AWS_DEFAULT_REGION, the profile or the instance")
+                    .hint("set \"aws.region\" to the database's region")),
+            }
+        });
+        found.await.cloned()
+    }
+}
+
+impl CredentialProvider for AwsProvider {
+    fn name(&self) -> String {
+        "AWS".to_owned()
+    }
+
+    fn credential<'a>(&'a self, request: Request<'a>) -> Supply<'a> {
+        Box::pin(async move { Ok(self.supply(request).await?.0) })
+    }
+
+    fn invalidate(&self, rejected: &Credential) {
+        let key = rejected.origin.as_deref();
+        self.found
+            .rejected(|found| key == Some(found.credentials.access_key_id()));
+    }
+
+    fn status(&self) -> Option<Status> {
+        Some(self.found.status())
+    }
+
+    fn examine<'a>(&'a self, request: Request<'a>) -> Examination<'a> {
+        Box::pin(async move {
+            let claims = self.supply(request).await.map(|(_, claims)| claims);
+            Examined {
+                source: self.name(),
+                considered: lock(&self.shared.considered).clone(),
+                claims,
+                status: self.status(),
+            }
+        })
+    }
+}
+
+impl Expiring for Found {
+    fn expires_at(&self) -> Option<SystemTime> {
+        self.credentials.expiry()
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.credentials.access_key_id() == other.credentials.access_key_id()
+            && self.credentials.session_token() == other.credentials.session_token()
+    }
+}
+
+/// A token ends with its own life, or with the credentials that signed it.
+fn end(credentials: &Credentials, now: SystemTime) -> SystemTime {
+    let own = now + sign::LIFE;
+    credentials.expiry().map_or(own, |end| own.min(end))
+}
+
+/// What to look at when a server rejects the token: the server does not say.
+fn advice(wanted: &Wanted<'_>, found: &Found, signed_at: &str) -> String {
+    format!(
+        "the token is for user \"{}\" at {} in {}, signed at {signed_at} by access key {} (source: {}); check the clock of this host, that the database endpoint is the one named, that the role has rds_iam, and that the identity's policy allows rds-db:connect for it",
+        wanted.user,
+        wanted.place(),
+        wanted.region,
+        found.credentials.access_key_id(),
+        found.source,
+    )
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;
