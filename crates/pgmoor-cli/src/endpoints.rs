@@ -22,6 +22,7 @@ use crate::config::settings::{APP, Settings};
 use crate::config::surroundings::Surroundings;
 use crate::exit::Exit;
 use crate::output::{Failure, chain};
+use credential::Kept;
 use url_file::UrlFile;
 
 /// Connections of a bundled server besides those that pools may open: for its own work and for a
@@ -31,9 +32,13 @@ const SPARE_CONNECTIONS: u32 = 10;
 /// The endpoints of a configuration by name, as the gateway takes them.
 pub(crate) type Endpoints = BTreeMap<String, Arc<pgmoor_gateway::Endpoint>>;
 
-/// The bundled servers that this process holds, by endpoint. They outlive a reload.
+/// What outlives a reload: the bundled servers that this process holds, by endpoint, and the credentials
+/// that were fetched.
 #[derive(Debug, Default)]
-pub(crate) struct Bundles(BTreeMap<String, Held>);
+pub(crate) struct Bundles {
+    servers: BTreeMap<String, Held>,
+    credentials: Kept,
+}
 
 /// A server, and the databases that were made on it.
 #[derive(Debug)]
@@ -60,7 +65,7 @@ impl Bundles {
                     self.hold(name, bundled, settings, surroundings).await?,
                     no_credential(),
                 ),
-                None => external(name, endpoint, surroundings)?,
+                None => external(name, endpoint, surroundings, &mut self.credentials)?,
             };
             let fingerprint = fingerprint(endpoint, &address);
             let environment = address::environment(surroundings);
@@ -82,13 +87,13 @@ impl Bundles {
     /// Lets go of the servers that no database is served from any more, unless clients still are.
     pub(crate) async fn release_unused(&mut self, settings: &Settings, in_use: &BTreeSet<String>) {
         let unused: Vec<String> = self
-            .0
+            .servers
             .keys()
             .filter(|name| !is_used(name, settings) && !in_use.contains(*name))
             .cloned()
             .collect();
         for name in unused {
-            if let Some(held) = self.0.remove(&name) {
+            if let Some(held) = self.servers.remove(&name) {
                 let outcome = held.lease.stop().await;
                 info!(endpoint = name, ?outcome, "bundled endpoint released");
             }
@@ -97,7 +102,7 @@ impl Bundles {
 
     /// Stops the servers, unless other gateways use them.
     pub(crate) async fn stop(self) {
-        for (name, held) in self.0 {
+        for (name, held) in self.servers {
             let outcome = held.lease.stop().await;
             info!(endpoint = name, ?outcome, "bundled endpoint released");
         }
@@ -112,7 +117,11 @@ impl Bundles {
         surroundings: &Surroundings,
     ) -> Result<Endpoint, Failure> {
         let databases = databases_of(name, settings);
-        if let Some(held) = self.0.get(name).filter(|held| held.databases == databases) {
+        if let Some(held) = self
+            .servers
+            .get(name)
+            .filter(|held| held.databases == databases)
+        {
             return Ok(held.lease.address().endpoint());
         }
         let failed = || {
@@ -129,7 +138,8 @@ impl Bundles {
             .map_err(|error| failed().cause(chain(&error)).hint(error.hint()))?;
         let address = lease.address().endpoint();
         // A server that runs already is joined; the lease before is let go when this one is held.
-        self.0.insert(name.to_owned(), Held { lease, databases });
+        self.servers
+            .insert(name.to_owned(), Held { lease, databases });
         Ok(address)
     }
 }
@@ -149,6 +159,7 @@ fn external(
     name: &str,
     endpoint: &EndpointSettings,
     surroundings: &Surroundings,
+    kept: &mut Kept,
 ) -> Result<(Endpoint, Arc<dyn CredentialProvider>), Failure> {
     let refused = || {
         Failure::new(
@@ -166,7 +177,7 @@ fn external(
         })?;
     let mut address = address.ok_or_else(refused)?;
     let provider = match (&endpoint.credential, &endpoint.url) {
-        (Some(settings), _) => credential::provider(settings, &mut address, surroundings)?,
+        (Some(settings), _) => kept.provider(name, settings, &mut address, surroundings)?,
         (None, Some(url)) => match UrlFile::of(url, address::environment(surroundings)) {
             Some(file) => Arc::new(file),
             None => no_credential(),

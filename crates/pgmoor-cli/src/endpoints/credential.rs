@@ -1,5 +1,6 @@
 //! From the settings of a credential to who supplies it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pgmoor::credential::renewal::Policy;
@@ -8,17 +9,55 @@ use pgmoor::credential::{
 };
 use pgmoor::endpoint::Endpoint;
 use pgmoor::http::Client;
-use pgmoor::settings::{CredentialProvider as Provider, CredentialSettings};
+use pgmoor::settings::{CredentialProvider as Provider, CredentialSettings, Value};
 
 use crate::config::surroundings::Surroundings;
 use crate::output::Failure;
+
+/// The providers that hold what they fetched, by endpoint: a reload must not lose it, because whoever
+/// issues it may be down.
+#[derive(Debug, Default)]
+pub(super) struct Kept(BTreeMap<String, (String, Arc<dyn CredentialProvider>)>);
+
+impl Kept {
+    /// Who supplies the credential of an endpoint: the one of before, when the settings are.
+    ///
+    /// # Errors
+    /// As [`provider`].
+    pub(super) fn provider(
+        &mut self,
+        endpoint: &str,
+        settings: &CredentialSettings,
+        address: &mut Endpoint,
+        surroundings: &Surroundings,
+    ) -> Result<Arc<dyn CredentialProvider>, Failure> {
+        let fetches = match settings.provider() {
+            Provider::Command | Provider::Aws => true,
+            Provider::Password | Provider::File | Provider::Passfile | Provider::None => false,
+        };
+        if !fetches {
+            self.0.remove(endpoint);
+            return provider(settings, address, surroundings);
+        }
+        let shown = format!("{:?}", settings.show());
+        if let Some((before, provider)) = self.0.get(endpoint)
+            && *before == shown
+        {
+            return Ok(provider.clone());
+        }
+        let provider = provider(settings, address, surroundings)?;
+        self.0
+            .insert(endpoint.to_owned(), (shown, provider.clone()));
+        Ok(provider)
+    }
+}
 
 /// Who supplies the password. Where nobody does, the connector takes the address's own, else that of
 /// the passfile, as libpq does.
 ///
 /// # Errors
 /// This program was built without the provider.
-pub(super) fn provider(
+fn provider(
     settings: &CredentialSettings,
     address: &mut Endpoint,
     surroundings: &Surroundings,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use pgmoor_testkit::identity::{Fault, Reply, unix};
-use pgmoor_testkit::{Pgbench, wait_for};
+use pgmoor_testkit::{Pgbench, Signal, wait_for};
 
 use crate::site::{Cloud, ROLE, STUCK, Variables, client, refused, who};
 
@@ -165,4 +165,31 @@ async fn issuer_that_is_down_is_not_noticed_while_credentials_live_and_told_when
         "{:?}",
         healed.elapsed()
     );
+}
+
+#[tokio::test]
+async fn credentials_outlive_a_reload_while_the_issuer_is_down() {
+    let cloud = Cloud::new().await;
+    let pgmoor = cloud
+        .gateway("{ provider: aws }", &irsa(&cloud))
+        .start()
+        .await;
+    assert_eq!(who(&pgmoor).await.as_deref(), Ok("iam"));
+    cloud.aws.fail(Fault::Instead(Reply::text(503, "injected")));
+
+    let before = pgmoor.reloads("success").await;
+    pgmoor.signal(Signal::HUP);
+    wait_for("the reload", STUCK, async || {
+        pgmoor.reloads("success").await > before
+    })
+    .await;
+
+    // Long enough that no server connection of before is left.
+    let logins = cloud.judge.verdicts().len();
+    wait_for("another login", STUCK, async || {
+        assert_eq!(who(&pgmoor).await.as_deref(), Ok("iam"));
+        cloud.judge.verdicts().len() > logins
+    })
+    .await;
+    assert_eq!(cloud.aws.issued().len(), 1);
 }
