@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use pgmoor_testkit::identity::{Fault, Reply, unix};
-use pgmoor_testkit::{Pgbench, Signal, wait_for};
+use pgmoor_testkit::{Pgbench, Signal, wait_for, write_private};
 
 use crate::site::{Cloud, ROLE, STUCK, Variables, client, refused, who};
 
@@ -178,6 +178,11 @@ async fn credentials_outlive_a_reload_while_the_issuer_is_down() {
     cloud.aws.fail(Fault::Instead(Reply::text(503, "injected")));
 
     let before = pgmoor.reloads("success").await;
+    // An endpoint whose settings are the same would be left as it is.
+    let config = std::fs::read_to_string(pgmoor.config_path()).expect("read the configuration");
+    let other = config.replace("credential: {", "max_connections: 50, credential: {");
+    assert_ne!(config, other);
+    write_private(pgmoor.config_path(), other);
     pgmoor.signal(Signal::HUP);
     wait_for("the reload", STUCK, async || {
         pgmoor.reloads("success").await > before
