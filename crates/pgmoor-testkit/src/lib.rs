@@ -32,6 +32,9 @@ pub mod attacks;
 
 pub mod identity;
 
+pub mod dns;
+pub mod google;
+
 mod pgbench;
 mod pgmoor;
 
