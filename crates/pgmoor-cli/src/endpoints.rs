@@ -2,6 +2,7 @@
 //! servers started.
 
 mod credential;
+mod google;
 mod url_file;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,13 +60,25 @@ impl Bundles {
     ) -> Result<Endpoints, Failure> {
         let mut opened = Endpoints::new();
         for (name, endpoint) in &settings.endpoints {
-            let (address, provider) = match &endpoint.bundled {
-                Some(_) if !is_used(name, settings) => continue,
-                Some(bundled) => (
+            let mut line = None;
+            let (address, provider) = match (&endpoint.bundled, &endpoint.cloud_sql) {
+                (Some(_), _) if !is_used(name, settings) => continue,
+                (Some(bundled), _) => (
                     self.hold(name, bundled, settings, surroundings).await?,
                     no_credential(),
                 ),
-                None => external(name, endpoint, surroundings, &mut self.credentials)?,
+                (None, Some(cloud_sql)) => {
+                    let instance = google::instance(
+                        name,
+                        cloud_sql,
+                        endpoint,
+                        surroundings,
+                        &mut self.credentials,
+                    )?;
+                    line = Some(instance.line);
+                    (instance.address, instance.credential)
+                }
+                (None, None) => external(name, endpoint, surroundings, &mut self.credentials)?,
             };
             let fingerprint = fingerprint(endpoint, &address);
             let environment = address::environment(surroundings);
@@ -78,6 +91,10 @@ impl Bundles {
             let exposes = endpoint.credential.as_ref();
             let connector =
                 connector.exposing_tokens(exposes.is_some_and(|c| c.allow_unverified_tls));
+            let connector = match line {
+                Some(line) => connector.by_line(line),
+                None => connector,
+            };
             let endpoint = pgmoor_gateway::Endpoint::new(name, connector, limit, fingerprint);
             opened.insert(name.clone(), Arc::new(endpoint));
         }

@@ -183,11 +183,11 @@ gateway:
     cause: the provider is "command"
     hint: remove it, or set "provider: password"
 
-    error: pgmoor.yaml:9:12: "endpoints.neither" has neither "url" nor "bundled"
+    error: pgmoor.yaml:9:12: "endpoints.neither" has neither "url" nor "cloud_sql" nor "bundled"
     hint: give an external server's url, or "bundled: {}" for a server that pgmoor runs
 
     error: pgmoor.yaml:10:8: "endpoints.two" has both "url" and "bundled"
-    cause: an endpoint is either external or bundled
+    cause: an endpoint is one server: external, an instance of Cloud SQL, or bundled
     hint: make two endpoints of it
 
     error: pgmoor.yaml:12:16: "gateway.tls" needs "certificate"

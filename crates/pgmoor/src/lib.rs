@@ -20,6 +20,9 @@ pub mod credential;
 
 pub mod connector;
 
+#[cfg(feature = "google")]
+pub mod cloudsql;
+
 pub mod bundled;
 
 pub use pgmoor_wire::Secret;

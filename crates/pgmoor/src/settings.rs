@@ -26,6 +26,8 @@ mod sample;
 mod reference;
 mod schema;
 
+mod google;
+
 mod credential;
 
 mod endpoint;
@@ -33,6 +35,7 @@ mod endpoint;
 pub use credential::{AwsSettings, CredentialProvider, CredentialSettings};
 pub use endpoint::{BundledSettings, EndpointSettings, Endpoints};
 pub use environment::{PREFIX, overlay, variable};
+pub use google::{CloudSqlIpType, CloudSqlRefresh, CloudSqlSettings, GoogleSettings};
 pub use loader::{Loader, Place, Variables};
 pub use node::{Data, Entry, Node, Origin};
 pub use problem::{Problem, Problems, nearest};

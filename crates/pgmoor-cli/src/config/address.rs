@@ -25,7 +25,7 @@ pub(crate) fn environment(surroundings: &Surroundings) -> Environment {
     Environment::from_variables(variables.cloned())
 }
 
-/// Reads an external endpoint's address; `None` for a bundled one.
+/// Reads an external endpoint's address; `None` for one that has none.
 ///
 /// # Errors
 /// What is wrong with the address.
@@ -37,6 +37,12 @@ pub(crate) fn address(
         return Ok(None);
     };
     let mut address = Endpoint::load(url.expose(), environment)?;
+    complete(&mut address, endpoint);
+    Ok(Some(address))
+}
+
+/// Fills in what the connection string leaves open.
+pub(crate) fn complete(address: &mut Endpoint, endpoint: &EndpointSettings) {
     address
         .connect_timeout
         .get_or_insert(endpoint.connect_timeout);
@@ -47,7 +53,6 @@ pub(crate) fn address(
     address
         .fallback_application_name
         .get_or_insert_with(|| "pgmoor".to_owned());
-    Ok(Some(address))
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ impl Kept {
         surroundings: &Surroundings,
     ) -> Result<Arc<dyn CredentialProvider>, Failure> {
         let fetches = match settings.provider() {
-            Provider::Command | Provider::Aws => true,
+            Provider::Command | Provider::Aws | Provider::Google => true,
             Provider::Password | Provider::File | Provider::Passfile | Provider::None => false,
         };
         if !fetches {
@@ -85,6 +85,7 @@ fn provider(
                 Arc::new(NoCredential)
             }
             (Provider::Aws, _, _) => aws(settings, surroundings)?,
+            (Provider::Google, _, _) => super::google::login(settings, surroundings)?,
             // Loading the settings has seen to it that the key of the provider is there.
             (Provider::Password | Provider::File | Provider::None, _, _) => Arc::new(NoCredential),
         };
@@ -134,8 +135,8 @@ fn client(surroundings: &Surroundings) -> Client {
     Client::from_environment(|name| surroundings.get(name))
 }
 
-#[cfg(not(feature = "aws"))]
-fn left_out(provider: &str) -> Failure {
+#[cfg_attr(all(feature = "aws", feature = "google"), allow(dead_code))]
+pub(super) fn left_out(provider: &str) -> Failure {
     use crate::exit::Exit;
     Failure::new(
         Exit::Usage,

@@ -7,6 +7,7 @@ mod site;
 
 mod clock;
 mod exhausted;
+mod google;
 mod idle;
 mod kill;
 mod log;

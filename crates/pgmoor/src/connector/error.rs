@@ -169,6 +169,15 @@ pub enum ConnectError {
         /// Whether there is TLS at all.
         is_encrypted: bool,
     },
+    /// What is needed before the server can even be dialled could not be had.
+    #[error("cannot prepare a connection to {server}")]
+    Unprepared {
+        /// Which.
+        server: String,
+        /// Why.
+        #[source]
+        source: CredentialError,
+    },
     /// There is no credential.
     #[error("no credential for {server} as \"{user}\"")]
     Credential {
@@ -305,7 +314,7 @@ impl ConnectError {
             | Self::TlsHandshake { .. }
             | Self::NoAlpn { .. }
             | Self::CertificateNotAsked { .. } => ErrorKind::Tls,
-            Self::Credential { source, .. } => source.kind(),
+            Self::Credential { source, .. } | Self::Unprepared { source, .. } => source.kind(),
             Self::NoPassword { .. } | Self::Startup { .. } | Self::ExposedToken { .. } => {
                 ErrorKind::Configuration
             }
@@ -346,7 +355,7 @@ impl ConnectError {
             | Self::NoAlpn { .. }
             | Self::CertificateNotAsked { .. }
             | Self::ExposedToken { .. } => Stage::Tls,
-            Self::Credential { .. } => Stage::Credential,
+            Self::Credential { .. } | Self::Unprepared { .. } => Stage::Credential,
             Self::NoPassword { .. } | Self::AuthMethod { .. } | Self::Scram { .. } => Stage::Auth,
             Self::Startup { .. } | Self::TooOld { .. } => Stage::Startup,
             Self::WrongServer { .. } => Stage::Target,
@@ -369,7 +378,9 @@ impl ConnectError {
             | Self::TlsErrorAnswer { .. }
             | Self::WrongServer { .. } => true,
             Self::TlsSetup { source, .. } => source.is_retryable(),
-            Self::Credential { source, .. } => source.is_retryable(),
+            Self::Credential { source, .. } | Self::Unprepared { source, .. } => {
+                source.is_retryable()
+            }
             Self::Server { source, .. } => source.is_transient(),
             Self::WrongPeer { .. }
             | Self::TlsRefused { .. }
@@ -409,6 +420,7 @@ impl ConnectError {
             Self::WrongPeer { .. }
             | Self::ExposedToken { .. }
             | Self::Credential { .. }
+            | Self::Unprepared { .. }
             | Self::NoPassword { .. }
             | Self::AuthMethod { .. } => SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
             Self::Protocol { .. } => SqlState::PROTOCOL_VIOLATION,
@@ -476,6 +488,7 @@ impl ConnectError {
             | Self::CertificateNotAsked { .. }
             | Self::ExposedToken { .. }
             | Self::Credential { .. }
+            | Self::Unprepared { .. }
             | Self::NoPassword { .. }
             | Self::AuthMethod { .. }
             | Self::Scram { .. }

@@ -49,7 +49,9 @@ pub(super) fn of(error: &ConnectError) -> Option<String> {
         ConnectError::ExposedToken { .. } => {
             "use sslmode=verify-full and name the server's authority with sslrootcert; \"allow_unverified_tls: true\" sends it all the same"
         }
-        ConnectError::Credential { source, .. } => return source.hint(),
+        ConnectError::Credential { source, .. } | ConnectError::Unprepared { source, .. } => {
+            return source.hint();
+        }
         ConnectError::NoPassword { .. } => "configure a credential for this endpoint",
         ConnectError::AuthMethod { .. } => {
             "change pg_hba.conf and password_encryption at the server, or loosen that setting if you know why"

@@ -14,23 +14,26 @@
 //! It keeps no connections: that is the pool's work.
 
 mod version;
-mod auth;
-mod cancel;
-mod channel;
-mod connection;
-mod dial;
 mod doubtful;
-mod error;
-mod hint;
-mod secure;
-mod identity;
-mod login;
+mod longest;
 mod order;
 mod report;
+mod error;
+mod hint;
 mod site;
+mod channel;
+mod auth;
+mod dial;
+mod secure;
+mod line;
+mod cancel;
+mod connection;
+mod login;
 mod target;
 mod attempt;
-mod longest;
+mod identity;
+mod start;
+mod by_line;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -39,19 +42,20 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::credential::{CredentialProvider, PassfileProvider};
-use crate::endpoint::{Endpoint, Host, LoadBalanceHosts, ProtocolVersion};
-use crate::stream::{KeepAlive, Stream};
+use crate::endpoint::{Endpoint, Host, LoadBalanceHosts};
+use crate::stream::KeepAlive;
 use crate::tls::ClientTls;
 pub use attempt::Login;
 use attempt::{Place, Search, Wish, conclude, is_rejection, is_silence};
-use auth::Policy;
 pub use cancel::CancelTarget;
+use cancel::Way;
 pub use connection::Connection;
 use dial::Address;
 use doubtful::Doubtful;
 pub use error::{ConnectError, Stage};
 use identity::Identity;
-use login::{Failure, Request, Session};
+pub use line::{Line, Opened, Opening};
+use login::Failure;
 pub use report::ServerReport;
 use secure::Encryption;
 use site::Site;
@@ -71,6 +75,7 @@ pub struct Connector {
     user: String,
     doubtful: Arc<Doubtful>,
     exposes_tokens: bool,
+    line: Option<Arc<dyn Line>>,
 }
 
 impl Connector {
@@ -124,7 +129,16 @@ impl Connector {
             user,
             doubtful: Arc::default(),
             exposes_tokens: false,
+            line: None,
         })
+    }
+
+    /// Goes by `line` instead of to the endpoint's hosts: their addresses and TLS settings have no say
+    /// then.
+    #[must_use]
+    pub fn by_line(mut self, line: Arc<dyn Line>) -> Self {
+        self.line = Some(line);
+        self
     }
 
     /// Sends tokens also where the server is not verified, or even without TLS. Only for an operator
@@ -167,6 +181,9 @@ impl Connector {
             parameters,
             deadline: deadline.into(),
         };
+        if let Some(line) = &self.line {
+            return self.connect_line(line, &wish).await;
+        }
         let mut failures = Vec::new();
         for wanted in target::passes(self.endpoint.target_session_attrs) {
             let hosts = order::of(&self.endpoint.hosts, self.shuffles());
@@ -368,101 +385,21 @@ impl Connector {
                 .may_go_out(protection, mode, site)
                 .map_err(unanswered)?;
         }
-        let own = self.endpoint.startup();
-        let database = self.database(wish, identity);
-        let parameters = order::merge(&identity.user, database, &own, wish.parameters);
-        let request = Request {
-            user: &identity.user,
-            proof: &identity.proof,
-            policy: Policy {
-                require: &self.endpoint.require_auth,
-                binding: self.endpoint.channel_binding,
-            },
-            parameters: parameters
-                .iter()
-                .map(|(name, value)| (*name, value.as_ref()))
-                .collect(),
-            min_version: self
-                .endpoint
-                .min_protocol_version
-                .unwrap_or(ProtocolVersion::V3_0),
-            max_version: self.max_version(),
-        };
-        let mut session = login::log_in(&mut stream, site, &request).await?;
-        let setting = self.endpoint.target_session_attrs;
-        let user = &identity.user;
-        target::check(&mut stream, &mut session, place.wanted, setting, user, site)
-            .await
-            .map_err(|error| Failure {
-                error,
-                answered: true,
-            })?;
-        if let Some(version) = session.too_old() {
-            return Err(Failure {
-                error: ConnectError::TooOld {
-                    server: site.server.clone(),
-                    version,
-                },
-                answered: true,
-            });
-        }
-        Ok(self.connection(
-            place,
-            stream,
-            session,
-            identity.user.clone(),
-            database.to_owned(),
-            encryption,
-        ))
-    }
-
-    /// 3.2 only where it is asked for: servers and poolers exist that close on it.
-    fn max_version(&self) -> ProtocolVersion {
-        let least = self
-            .endpoint
-            .min_protocol_version
-            .unwrap_or(ProtocolVersion::V3_0);
-        self.endpoint.max_protocol_version.unwrap_or(least)
-    }
-
-    fn database<'a>(&'a self, wish: &Wish<'a>, identity: &'a Identity) -> &'a str {
-        let configured = self.endpoint.dbname.as_deref();
-        wish.database.or(configured).unwrap_or(&identity.user)
-    }
-
-    fn connection(
-        &self,
-        place: &Place<'_>,
-        stream: Stream,
-        session: Session,
-        user: String,
-        database: String,
-        encryption: Encryption,
-    ) -> Connection {
-        let server_version = session.version().map_or(0, version::number);
+        let session = self
+            .start(&mut stream, place.wanted, wish, identity, site)
+            .await?;
         let encryption = match stream.tls() {
             Some(_) => encryption,
             None => Encryption::Plain,
         };
-        Connection {
-            cancel: CancelTarget {
-                host: place.host.clone(),
-                address: place.address.clone(),
-                encryption,
-                mode: self.endpoint.tls.mode,
-                tls: self.tls.clone(),
-                key: session.key.clone(),
-            },
-            stream,
-            parameters: session.parameters,
-            key: session.key,
-            leftover: session.leftover,
-            server_version,
-            protocol_minor: session.protocol_minor,
-            user,
-            database,
-            server: place.site.server.clone(),
-        }
+        let way = Way::Direct {
+            host: place.host.clone(),
+            address: place.address.clone(),
+            encryption,
+            mode,
+            tls: self.tls.clone(),
+        };
+        Ok(self.connection(way, stream, session, identity, wish, site))
     }
 
     /// Each address has `connect_timeout`, and none more than is left until the caller's deadline.

@@ -26,6 +26,15 @@ impl Site {
         }
     }
 
+    /// The same, where the server's address is known by now.
+    pub(super) fn at(&self, server: String) -> Self {
+        Self {
+            server,
+            started: self.started,
+            deadline: self.deadline,
+        }
+    }
+
     /// Does `act`, or gives up at the deadline.
     pub(super) async fn within<T>(
         &self,

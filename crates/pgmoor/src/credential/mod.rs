@@ -19,6 +19,9 @@ mod file;
 mod minted;
 mod passfile;
 
+#[cfg(feature = "google")]
+pub mod google;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;

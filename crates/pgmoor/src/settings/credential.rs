@@ -3,6 +3,7 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
+use super::google::GoogleSettings;
 use super::loader::{Loader, Place};
 use super::node::Node;
 use super::problem::Problem;
@@ -22,6 +23,8 @@ crate::choices! {
         Passfile = "passfile",
         /// A token of AWS IAM for Amazon RDS, Aurora and Aurora DSQL, from the identity of this workload.
         Aws = "aws",
+        /// A token of Google as the password: direct IAM login at Cloud SQL or AlloyDB.
+        Google = "google",
         /// No password: the server trusts the address, the socket or the client certificate.
         None = "none",
     }
@@ -40,6 +43,8 @@ crate::settings! {
         command: Vec<String>, example "[vault, read, -field=password, database/creds/app]", since "0.1";
         /// Login by AWS IAM, for the provider `aws`; it needs no key where the endpoint has its own name.
         aws: Option<AwsSettings>, since "0.1";
+        /// Who we are for Google, for the provider `google`.
+        google: Option<GoogleSettings>, since "0.1";
         /// How long a password that the command printed may be used for new connections.
         ttl: Duration = "10m", range "1s..=30d", since "0.1";
         /// How long the command may run.
@@ -82,6 +87,8 @@ impl CredentialSettings {
             CredentialProvider::Command
         } else if self.aws.is_some() {
             CredentialProvider::Aws
+        } else if self.google.is_some() {
+            CredentialProvider::Google
         } else {
             CredentialProvider::Password
         })
@@ -105,6 +112,8 @@ impl CredentialProvider {
             // Without a file it is libpq's own: PGPASSFILE or ~/.pgpass.
             Self::Passfile => (None, &["file"]),
             Self::Aws => (None, &["aws"]),
+            // Without it, Application Default Credentials say who we are.
+            Self::Google => (None, &["google"]),
             Self::None => (None, &[]),
         };
         Keys { needed, optional }
@@ -122,6 +131,7 @@ fn check_credential(
         ("file", credential.file.is_some()),
         ("command", !credential.command.is_empty()),
         ("aws", credential.aws.is_some()),
+        ("google", credential.google.is_some()),
     ];
     let provider = credential.provider();
     let Keys { needed, optional } = provider.keys();

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::credential::CredentialSettings;
+use super::google::CloudSqlSettings;
 use super::loader::{Loader, Place};
 use super::node::Node;
 use super::problem::Problem;
@@ -15,13 +16,16 @@ use super::secret::ConnectionText;
 pub type Endpoints = BTreeMap<String, EndpointSettings>;
 
 crate::settings! {
-    /// A PostgreSQL that databases are served from: an external one by its `url`, or a bundled one.
+    /// A PostgreSQL that databases are served from: an external one by its `url`, an instance of Cloud SQL
+    /// by `cloud_sql`, or a bundled one.
     pub struct EndpointSettings {
         /// Connection string as libpq takes it: a URI, or keywords and values. Hosts, port, database,
         /// TLS and timeouts are all given in it.
         url: Option<ConnectionText>, example "postgres://app@db.example.com:5432/app?sslmode=verify-full&sslrootcert=system", since "0.1";
         /// How to log in, when the password is not in the connection string.
         credential: Option<CredentialSettings>, since "0.1";
+        /// An instance of Cloud SQL, reached by its name.
+        cloud_sql: Option<CloudSqlSettings>, since "0.1";
         /// A server that pgmoor creates and runs itself.
         bundled: Option<BundledSettings>, since "0.1";
         /// How many server connections may be open to this endpoint, over all pools.
@@ -57,32 +61,52 @@ fn check_endpoint(
     loader: &mut Loader<'_>,
 ) {
     let key = place.key;
-    match (&endpoint.url, &endpoint.bundled) {
-        (None, None) => loader.report(
-            Problem::new(
+    let kinds = [
+        ("url", endpoint.url.is_some()),
+        ("cloud_sql", endpoint.cloud_sql.is_some()),
+        ("bundled", endpoint.bundled.is_some()),
+    ];
+    let given: Vec<&str> = kinds
+        .iter()
+        .filter(|(_, is)| *is)
+        .map(|(name, _)| *name)
+        .collect();
+    let problem = match given[..] {
+        [] => Problem::new(
+            &node.origin,
+            format!("\"{key}\" has neither \"url\" nor \"cloud_sql\" nor \"bundled\""),
+        )
+        .hint("give an external server's url, or \"bundled: {}\" for a server that pgmoor runs"),
+        [one, other, ..] => Problem::new(
+            &node.origin,
+            format!("\"{key}\" has both \"{one}\" and \"{other}\""),
+        )
+        .cause("an endpoint is one server: external, an instance of Cloud SQL, or bundled")
+        .hint("make two endpoints of it"),
+        [_] => match useless_credential(endpoint) {
+            None => return,
+            Some(why) => Problem::new(
                 &node.origin,
-                format!("\"{key}\" has neither \"url\" nor \"bundled\""),
+                format!("\"{key}.credential\" has no use here"),
             )
-            .hint(
-                "give an external server's url, or \"bundled: {}\" for a server that pgmoor runs",
-            ),
-        ),
-        (Some(_), Some(_)) => loader.report(
-            Problem::new(
-                &node.origin,
-                format!("\"{key}\" has both \"url\" and \"bundled\""),
-            )
-            .cause("an endpoint is either external or bundled")
-            .hint("make two endpoints of it"),
-        ),
-        (None, Some(_)) if endpoint.credential.is_some() => loader.report(
-            Problem::new(
-                &node.origin,
-                format!("\"{key}.credential\" has no use for a bundled endpoint"),
-            )
-            .cause("pgmoor makes the password of its own server itself")
+            .cause(why)
             .hint("remove \"credential\""),
-        ),
-        (Some(_), None) | (None, Some(_)) => {}
+        },
+    };
+    loader.report(problem);
+}
+
+/// Why an endpoint's credential would never be asked for.
+fn useless_credential(endpoint: &EndpointSettings) -> Option<&'static str> {
+    endpoint.credential.as_ref()?;
+    if endpoint.bundled.is_some() {
+        return Some("pgmoor makes the password of its own server itself");
     }
+    let iam = endpoint
+        .cloud_sql
+        .as_ref()
+        .is_some_and(|cloud_sql| cloud_sql.iam);
+    iam.then_some(
+        "with \"iam: true\" the certificate logs in; who it is for is said by \"cloud_sql.google\"",
+    )
 }

@@ -54,7 +54,12 @@ pub struct Stream {
     socket: Socket,
     tls: Option<Box<Session>>,
     peer: Peer,
+    /// Dropped after the socket.
+    kept: Kept,
 }
+
+/// What somebody wants to be kept as long as a stream.
+type Kept = Option<Box<dyn std::any::Any + Send + Sync>>;
 
 /// A stream between two runtimes: no runtime watches it. TLS state moves along.
 #[derive(Debug)]
@@ -63,6 +68,7 @@ pub struct Detached {
     accelerated: bool,
     tls: Option<Box<Session>>,
     peer: Peer,
+    kept: Kept,
 }
 
 impl Stream {
@@ -83,6 +89,7 @@ impl Stream {
             socket: Socket::Tcp(socket),
             tls: None,
             peer: Peer::Tcp(peer),
+            kept: None,
         }
     }
 
@@ -96,6 +103,7 @@ impl Stream {
             socket: Socket::Unix(socket),
             tls: None,
             peer,
+            kept: None,
         })
     }
 
@@ -118,6 +126,12 @@ impl Stream {
             Socket::Tcp(socket) => options.apply(socket.as_fd()),
             _ => Ok(()),
         }
+    }
+
+    /// Keeps something as long as the socket, and drops it right after: what was kept before is
+    /// dropped now.
+    pub fn keep(&mut self, thing: Box<dyn std::any::Any + Send + Sync>) {
+        self.kept = Some(thing);
     }
 
     /// Ready when a read would give bytes, the end, or an error.
@@ -325,6 +339,7 @@ impl Stream {
             socket: self.socket.unwatch()?,
             tls: self.tls,
             peer: self.peer,
+            kept: self.kept,
         })
     }
 
@@ -367,6 +382,7 @@ impl Detached {
             },
             tls: self.tls,
             peer: self.peer,
+            kept: self.kept,
         })
     }
 }

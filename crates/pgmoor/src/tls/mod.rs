@@ -14,6 +14,9 @@ mod subject;
 mod tests;
 mod verify;
 
+#[cfg(feature = "google")]
+mod known;
+
 use std::sync::{Arc, LazyLock};
 
 use rustls::crypto::CryptoProvider;
@@ -22,6 +25,8 @@ pub use client::{ClientTls, Setup};
 pub use end_point::server_end_point;
 pub use error::TlsError;
 pub use info::TlsInfo;
+#[cfg(feature = "google")]
+pub(crate) use known::{KnownServer, towards};
 pub use server::{Acceptor, ClientCertificate, ServerTls, ServerTlsSettings};
 pub use subject::{common_name, not_after};
 

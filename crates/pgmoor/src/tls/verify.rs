@@ -30,6 +30,31 @@ pub(super) enum Trust {
     Chain(Authorities),
     /// And carry the host's name.
     ChainAndName(Authorities),
+    /// And be the one that was described.
+    #[cfg(feature = "google")]
+    ChainAndDescription(Authorities, Described),
+}
+
+/// What is known of a certificate: it carries the name, or it is called so. Either will do, because a
+/// name may be announced before the certificate has it.
+#[cfg(feature = "google")]
+#[derive(Debug)]
+pub(super) struct Described {
+    pub(super) dns_name: Option<ServerName<'static>>,
+    pub(super) common_name: String,
+}
+
+#[cfg(feature = "google")]
+impl Described {
+    /// Any name must be given to webpki, which looks at it last.
+    fn name(&self) -> ServerName<'static> {
+        let unnamed = || ServerName::IpAddress(std::net::Ipv4Addr::UNSPECIFIED.into());
+        self.dns_name.clone().unwrap_or_else(unnamed)
+    }
+
+    fn is_called_so(&self, certificate: &CertificateDer<'_>) -> bool {
+        super::common_name(certificate).is_some_and(|name| name == self.common_name)
+    }
 }
 
 #[derive(Debug)]
@@ -140,6 +165,18 @@ impl ServerCertVerifier for Verifier {
                     NameFits::No(error) => Err(error),
                     NameFits::Unknown if self_signed_name_fits(end_entity, name) => verified,
                     NameFits::Unknown => {
+                        Err(Error::InvalidCertificate(CertificateError::NotValidForName))
+                    }
+                }
+            }
+            #[cfg(feature = "google")]
+            Trust::ChainAndDescription(authorities, described) => {
+                let name = described.name();
+                match authorities.judge(end_entity, intermediates, &name, ocsp, now)? {
+                    NameFits::Yes if described.dns_name.is_some() => verified,
+                    _ if described.is_called_so(end_entity) => verified,
+                    NameFits::No(error) => Err(error),
+                    NameFits::Yes | NameFits::Unknown => {
                         Err(Error::InvalidCertificate(CertificateError::NotValidForName))
                     }
                 }

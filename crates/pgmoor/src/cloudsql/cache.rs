@@ -1,0 +1,318 @@
+//! One set of values for an instance, fetched once for all who want it and renewed ahead of its end.
+//!
+//! It differs from [`Renewal`](crate::credential::renewal::Renewal) in what Cloud SQL's connectors have
+//! agreed on: it renews by itself while it is used, at half of the life, and asks no more often than the
+//! API allows.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::name::InstanceName;
+use super::schedule::{AHEAD, Limiter, next};
+use super::values::{Issuer, Values};
+use crate::credential::{CredentialError, FailureCause, TokenError};
+
+/// How long one attempt may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The wall clock is looked at this often while a renewal is waited for: a machine may have slept.
+const GLANCE: Duration = Duration::from_secs(30);
+/// Values that nobody used for this long are not renewed by themselves any more.
+const IDLE: Duration = Duration::from_secs(12 * 3_600);
+
+/// When values are renewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Refresh {
+    /// By themselves, ahead of their end.
+    #[default]
+    Ahead,
+    /// When a connection needs them and they end soon: for hosts whose processor sleeps in between.
+    Lazy,
+}
+
+type Outcome = Option<Result<Arc<Values>, CredentialError>>;
+
+/// The values of one instance. A clone is the same.
+#[derive(Clone)]
+pub(super) struct Cache(Arc<Shared>);
+
+struct Shared {
+    instance: InstanceName,
+    issuer: Arc<Issuer>,
+    refresh: Refresh,
+    started: Instant,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    held: Option<Arc<Values>>,
+    flight: Option<watch::Receiver<Outcome>>,
+    limiter: Limiter,
+    failure: Option<CredentialError>,
+    number: u64,
+    used: Duration,
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Cache")
+            .field(&self.0.instance.to_string())
+            .finish()
+    }
+}
+
+impl Cache {
+    pub(super) fn new(instance: InstanceName, issuer: Arc<Issuer>, refresh: Refresh) -> Self {
+        Self(Arc::new(Shared {
+            instance,
+            issuer,
+            refresh,
+            started: Instant::now(),
+            inner: Mutex::default(),
+        }))
+    }
+
+    pub(super) fn instance(&self) -> &InstanceName {
+        &self.0.instance
+    }
+
+    /// The values, until `deadline`: at once while there are good ones.
+    ///
+    /// Cancel safe: a fetch goes on without the one who asked.
+    pub(super) async fn get(&self, deadline: Instant) -> Result<Arc<Values>, CredentialError> {
+        // A second time where the event loop that fetched has ended with its task.
+        for _ in 0..2 {
+            let mut flight = match self.step(deadline) {
+                Step::Done(outcome) => return outcome,
+                Step::Wait(flight) => flight,
+            };
+            if let Ok(outcome) = flight.wait_for(Option::is_some).await
+                && let Some(outcome) = outcome.as_ref()
+            {
+                return outcome.clone();
+            }
+        }
+        let error = TokenError::new(FailureCause::Unavailable, "finish what was begun");
+        Err(error.hint("this happens while pgmoor stops").into())
+    }
+
+    fn step(&self, deadline: Instant) -> Step {
+        let now = self.now();
+        let mut inner = self.lock();
+        inner.used = now;
+        let left = inner
+            .held
+            .as_ref()
+            .map(|values| left(values))
+            .unwrap_or_default();
+        let wanted = match self.0.refresh {
+            Refresh::Ahead => Duration::ZERO,
+            Refresh::Lazy => AHEAD,
+        };
+        if let Some(values) = &inner.held
+            && left > wanted
+        {
+            return Step::Done(Ok(values.clone()));
+        }
+        let wait = inner.limiter.wait(now);
+        let in_time = Instant::now() + wait < deadline;
+        match (&inner.held, &inner.failure) {
+            // Soon over is still good when there is nothing better in time.
+            (Some(values), _) if !left.is_zero() && !in_time => Step::Done(Ok(values.clone())),
+            (_, Some(failure)) if !in_time => Step::Done(Err(CredentialError::BackOff {
+                wait,
+                source: Box::new(failure.clone()),
+            })),
+            _ => Step::Wait(self.join(&mut inner)),
+        }
+    }
+
+    /// Something was wrong with these values: they are fetched anew. Says whether others are at hand
+    /// or can be had without waiting for the API's sake.
+    pub(super) fn distrust(&self, values: &Values, refused: bool) -> bool {
+        let now = self.now();
+        let mut inner = self.lock();
+        let is_held = inner
+            .held
+            .as_ref()
+            .is_some_and(|held| held.number == values.number);
+        if !is_held {
+            // Somebody else has found that out before.
+            return true;
+        }
+        if !inner.limiter.wait(now).is_zero() {
+            return false;
+        }
+        if refused {
+            self.0.issuer.refused(values);
+        }
+        inner.held = None;
+        drop(self.join(&mut inner));
+        true
+    }
+
+    /// The server could not be reached: what is known of it may be out of date. It stays in use until
+    /// there is better.
+    pub(super) fn renew(&self, values: &Values) {
+        let now = self.now();
+        let mut inner = self.lock();
+        let is_held = inner
+            .held
+            .as_ref()
+            .is_some_and(|held| held.number == values.number);
+        if is_held && inner.limiter.wait(now).is_zero() {
+            drop(self.join(&mut inner));
+        }
+    }
+
+    /// The fetch that is under way, or else one that begins now.
+    fn join(&self, inner: &mut Inner) -> watch::Receiver<Outcome> {
+        let under_way = inner.flight.as_ref();
+        if let Some(flight) = under_way.filter(|flight| flight.has_changed().is_ok()) {
+            return flight.clone();
+        }
+        let (done, flight) = watch::channel(None);
+        inner.flight = Some(flight.clone());
+        inner.number += 1;
+        let (this, number) = (self.clone(), inner.number);
+        tokio::spawn(async move {
+            let outcome = this.fetch(number).await;
+            if outcome.is_ok() && this.0.refresh == Refresh::Ahead {
+                tokio::spawn(keep(Arc::downgrade(&this.0), number));
+            }
+            let _ = done.send(Some(outcome));
+        });
+        flight
+    }
+
+    async fn fetch(&self, number: u64) -> Result<Arc<Values>, CredentialError> {
+        loop {
+            let wait = {
+                let now = self.now();
+                let mut inner = self.lock();
+                let wait = inner.limiter.wait(now);
+                if wait.is_zero() {
+                    inner.limiter.take(now);
+                    break;
+                }
+                wait
+            };
+            tokio::time::sleep(wait).await;
+        }
+        let fetching = self.0.issuer.fetch(&self.0.instance, number);
+        let outcome = match tokio::time::timeout(PATIENCE, fetching).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                let act = format!(
+                    "get what is needed for Cloud SQL instance {}",
+                    self.0.instance
+                );
+                let error = TokenError::new(FailureCause::Timeout, act);
+                Err(error
+                    .why(format!("the API took longer than {PATIENCE:?}"))
+                    .into())
+            }
+        };
+        let mut inner = self.lock();
+        inner.flight = None;
+        match outcome {
+            Ok(values) => {
+                let values = Arc::new(values);
+                inner.failure = None;
+                inner.held = Some(values.clone());
+                Ok(values)
+            }
+            Err(error) => {
+                inner.failure = Some(error.clone());
+                match &inner.held {
+                    Some(held) if !left(held).is_zero() => {
+                        tracing::warn!(instance = %self.0.instance, error = %chain(&error), "certificate for Cloud SQL was not renewed and is kept while it is valid");
+                        Ok(held.clone())
+                    }
+                    _ => Err(error),
+                }
+            }
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.0.started.elapsed()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Step {
+    Done(Result<Arc<Values>, CredentialError>),
+    Wait(watch::Receiver<Outcome>),
+}
+
+/// Waits until values are to be renewed, and has that done; ends when there are others, or when nobody
+/// uses them.
+async fn keep(shared: Weak<Shared>, number: u64) {
+    let Some(due) = shared
+        .upgrade()
+        .and_then(|shared| Cache(shared).due(number))
+    else {
+        return;
+    };
+    loop {
+        let wait = due.duration_since(SystemTime::now()).unwrap_or_default();
+        if wait.is_zero() {
+            break;
+        }
+        tokio::time::sleep(wait.min(GLANCE)).await;
+        if shared.strong_count() == 0 {
+            return;
+        }
+    }
+    let Some(shared) = shared.upgrade() else {
+        return;
+    };
+    let cache = Cache(shared);
+    let now = cache.now();
+    let mut inner = cache.lock();
+    // A fetch that began since has a keeper of its own.
+    if inner.number == number && now.saturating_sub(inner.used) < IDLE {
+        drop(cache.join(&mut inner));
+    }
+}
+
+impl Cache {
+    /// When what the fetch of this number left is to be renewed.
+    fn due(&self, number: u64) -> Option<SystemTime> {
+        let inner = self.lock();
+        // After a failure the values are older ones, and the next try waits for the limiter alone.
+        let held = inner.held.as_ref()?;
+        let wait = match held.number == number {
+            true => next(left(held)),
+            false => Duration::ZERO,
+        };
+        Some(SystemTime::now() + wait)
+    }
+}
+
+fn left(values: &Values) -> Duration {
+    values
+        .ends
+        .duration_since(SystemTime::now())
+        .unwrap_or_default()
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,42 @@
+//! Another way to a server than its host and port: somebody else opens the stream and secures it.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use tokio::time::Instant;
+
+use super::error::ConnectError;
+use crate::stream::Stream;
+
+/// A stream, when it comes.
+pub type Opening<'a> = Pin<Box<dyn Future<Output = Result<Opened, ConnectError>> + Send + 'a>>;
+
+/// Opens streams to one server, on which PostgreSQL's own protocol begins at once. The server is who
+/// it should be, and nobody can read along.
+pub trait Line: Send + Sync + fmt::Debug {
+    /// The server, for people.
+    fn name(&self) -> String;
+
+    /// Opens a stream, until `deadline` at the latest.
+    fn open(&self, deadline: Instant) -> Opening<'_>;
+}
+
+/// An open stream.
+pub struct Opened {
+    /// The bytes.
+    pub stream: Stream,
+    /// The server and its address, for people.
+    pub server: String,
+    /// To be told when what the stream was opened with is refused: by the login (`true`), or before it.
+    /// Answers whether another attempt has something new to show.
+    pub refused: Box<dyn Fn(bool) -> bool + Send + Sync>,
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened")
+            .field("server", &self.server)
+            .finish_non_exhaustive()
+    }
+}
