@@ -171,14 +171,15 @@ impl Search {
             }
             Source::Instance => "get AWS credentials from the instance metadata service".to_owned(),
         };
-        let told = match asking.last_failure() {
-            Some(failure) => failure.renamed(act),
-            None => TokenError::new(cause(&error), act).why(chain(&error)),
-        };
-        if told.advice().is_none() {
-            told.hint(source.hint())
-        } else {
-            told
+        match asking.last_failure() {
+            // It has advice of its own, or nobody here can mend an issuer in trouble.
+            Some(failure) if failure.advice().is_some() || failure.cause().is_transient() => {
+                failure.renamed(act)
+            }
+            Some(failure) => failure.renamed(act).hint(source.hint()),
+            None => TokenError::new(cause(&error), act)
+                .why(chain(&error))
+                .hint(source.hint()),
         }
     }
 }
