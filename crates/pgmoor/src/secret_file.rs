@@ -103,6 +103,21 @@ pub(crate) fn read(
     path: &Path,
     limit: u64,
 ) -> Result<(Secret<Vec<u8>>, Fingerprint), SecretFileError> {
+    read_if(path, limit, |metadata| {
+        !is_too_open(metadata.uid(), metadata.mode())
+    })
+}
+
+/// Reads a secret file of which somebody else decides who may: a kubelet, a cloud's agent.
+pub(crate) fn read_foreign(path: &Path, limit: u64) -> Result<Secret<Vec<u8>>, SecretFileError> {
+    read_if(path, limit, |_| true).map(|(content, _)| content)
+}
+
+fn read_if(
+    path: &Path,
+    limit: u64,
+    is_closed_enough: impl FnOnce(&Metadata) -> bool,
+) -> Result<(Secret<Vec<u8>>, Fingerprint), SecretFileError> {
     let failed = |source| SecretFileError::Read {
         path: path.to_owned(),
         source,
@@ -115,7 +130,7 @@ pub(crate) fn read(
             path: path.to_owned(),
         });
     }
-    if is_too_open(metadata.uid(), metadata.mode()) {
+    if !is_closed_enough(&metadata) {
         return Err(SecretFileError::TooOpen {
             path: path.to_owned(),
             mode: metadata.mode() & 0o7777,

@@ -19,7 +19,10 @@ mod stand_in;
 
 mod aws;
 
+pub mod azure;
+
 pub use aws::AwsStandIn;
+pub use azure::AzureStandIn;
 pub use judge::{AwsDatabase, AwsKeys, Judge, Verdict};
 pub use ldap::LdapResponder;
 pub use stand_in::{Asked, Fault, Reply, StandIn};

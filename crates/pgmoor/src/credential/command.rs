@@ -119,6 +119,17 @@ struct Purpose {
     database: String,
 }
 
+impl Purpose {
+    fn variables(&self) -> [(&'static str, String); 4] {
+        [
+            ("PGHOST", self.host.clone()),
+            ("PGPORT", self.port.to_string()),
+            ("PGUSER", self.user.clone()),
+            ("PGDATABASE", self.database.clone()),
+        ]
+    }
+}
+
 impl CommandProvider {
     /// Supplies what `command` prints.
     pub fn new(command: Command) -> Self {
@@ -155,7 +166,7 @@ impl CommandProvider {
             Renewal::new(policy, Clock::system(), move || {
                 let (command, purpose) = (command.clone(), purpose.clone());
                 Box::pin(async move {
-                    let output = command.run(&purpose).await?;
+                    let output = command.run(&purpose.variables()).await?;
                     parse(output.expose(), &command.origin())
                 })
             })
@@ -201,12 +212,17 @@ impl Command {
         format!("credential command {:?}", self.program())
     }
 
-    async fn run(&self, purpose: &Purpose) -> Result<Secret<Vec<u8>>, CredentialError> {
+    /// What it prints, when it is given these variables besides those of our environment that programs
+    /// get.
+    pub(super) async fn run(
+        &self,
+        variables: &[(&str, String)],
+    ) -> Result<Secret<Vec<u8>>, CredentialError> {
         let start = |source| CredentialError::Start {
             program: self.program(),
             source: Arc::new(source),
         };
-        let mut child = self.prepare(purpose).spawn().map_err(start)?;
+        let mut child = self.prepare(variables).spawn().map_err(start)?;
         let group = child
             .id()
             .and_then(|id| rustix::process::Pid::from_raw(id as i32));
@@ -235,16 +251,13 @@ impl Command {
         Ok(output)
     }
 
-    fn prepare(&self, purpose: &Purpose) -> tokio::process::Command {
+    fn prepare(&self, variables: &[(&str, String)]) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(self.program());
         command
             .args(self.argv.iter().skip(1))
             .env_clear()
             .envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_inherited)))
-            .env("PGHOST", &purpose.host)
-            .env("PGPORT", purpose.port.to_string())
-            .env("PGUSER", &purpose.user)
-            .env("PGDATABASE", &purpose.database)
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -15,6 +15,9 @@ pub mod renewal;
 pub mod aws;
 
 mod command;
+
+pub mod azure;
+
 mod file;
 mod minted;
 mod passfile;
@@ -205,4 +208,16 @@ impl CredentialProvider for PasswordProvider {
     fn credential<'a>(&'a self, _request: Request<'a>) -> Supply<'a> {
         Box::pin(std::future::ready(Ok(Credential::password(self.0.clone()))))
     }
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 pub use clock::{Clock, Moment};
 pub use status::{Failures, Status};
 
-use super::{CredentialError, FailureCause, TokenError};
+use super::{CredentialError, FailureCause, TokenError, chain};
 use state::{Decision, State};
 
 /// The pause before the second try of a fetch; it grows with each.
@@ -246,18 +246,6 @@ impl<T> fmt::Debug for Renewal<T> {
 fn random() -> f64 {
     let bits = getrandom::u32().unwrap_or(u32::MAX / 2);
     f64::from(bits) / (f64::from(u32::MAX) + 1.0)
-}
-
-/// An error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]
