@@ -32,7 +32,9 @@ mod credential;
 
 mod endpoint;
 
-pub use credential::{AwsSettings, CredentialProvider, CredentialSettings};
+pub use credential::{
+    AwsSettings, AzureCloud, AzureSettings, AzureSource, CredentialProvider, CredentialSettings,
+};
 pub use endpoint::{BundledSettings, EndpointSettings, Endpoints};
 pub use environment::{PREFIX, overlay, variable};
 pub use google::{CloudSqlIpType, CloudSqlRefresh, CloudSqlSettings, GoogleSettings};

@@ -1,15 +1,19 @@
 //! From the settings of a credential to who supplies it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use pgmoor::credential::renewal::Policy;
+use pgmoor::credential::azure::{self, Azure, Cloud, Source};
+use pgmoor::credential::renewal::{Clock, Policy};
 use pgmoor::credential::{
     Command, CommandProvider, CredentialProvider, FileProvider, NoCredential, PasswordProvider,
+    TokenProvider,
 };
-use pgmoor::endpoint::Endpoint;
+use pgmoor::endpoint::{Endpoint, Host};
 use pgmoor::http::Client;
-use pgmoor::settings::{CredentialProvider as Provider, CredentialSettings, Value};
+use pgmoor::settings::{
+    AzureCloud, AzureSource, CredentialProvider as Provider, CredentialSettings, Value,
+};
 
 use crate::config::surroundings::Surroundings;
 use crate::output::Failure;
@@ -86,6 +90,7 @@ fn provider(
             }
             (Provider::Aws, _, _) => aws(settings, surroundings)?,
             (Provider::Google, _, _) => super::google::login(settings, surroundings)?,
+            (Provider::Azure, _, _) => azure(settings, address, surroundings),
             // Loading the settings has seen to it that the key of the provider is there.
             (Provider::Password | Provider::File | Provider::None, _, _) => Arc::new(NoCredential),
         };
@@ -98,7 +103,6 @@ fn aws(
     surroundings: &Surroundings,
 ) -> Result<Arc<dyn CredentialProvider>, Failure> {
     use pgmoor::credential::aws::{Aws, AwsProvider};
-    use pgmoor::credential::renewal::Clock;
 
     let given = settings.aws.clone().unwrap_or_default();
     let aws = Aws {
@@ -120,8 +124,52 @@ fn aws(
     Err(left_out("aws"))
 }
 
+fn azure(
+    settings: &CredentialSettings,
+    address: &Endpoint,
+    surroundings: &Surroundings,
+) -> Arc<dyn CredentialProvider> {
+    let given = settings.azure.clone().unwrap_or_default();
+    let named = given.cloud.map(|cloud| match cloud {
+        AzureCloud::Public => Cloud::Public,
+        AzureCloud::China => Cloud::China,
+        AzureCloud::UsGovernment => Cloud::UsGovernment,
+    });
+    let azure = Azure {
+        source: given.source.map(|source| match source {
+            AzureSource::Environment => Source::Environment,
+            AzureSource::WorkloadIdentity => Source::WorkloadIdentity,
+            AzureSource::ManagedIdentity => Source::ManagedIdentity,
+            AzureSource::ClientSecret => Source::ClientSecret,
+            AzureSource::ClientCertificate => Source::ClientCertificate,
+            AzureSource::Cli => Source::Cli,
+        }),
+        cloud: named.or_else(|| {
+            let mut names = address.hosts.iter().filter_map(Host::name);
+            names.find_map(Cloud::of_host)
+        }),
+        authority_host: given.authority_host,
+        resource: None,
+        tenant_id: given.tenant_id,
+        client_id: given.client_id,
+        client_secret: given.client_secret.map(|secret| secret.secret().clone()),
+        client_certificate: given.client_certificate,
+        federated_token_file: given.federated_token_file,
+        object_id: given.object_id,
+        resource_id: given.resource_id,
+    };
+    let variables: HashMap<_, _> = surroundings.variables.iter().cloned().collect();
+    let environment = Arc::new(move |name: &str| variables.get(name).cloned());
+    let source = azure::AzureSource::new(azure, client(surroundings), environment);
+    let policy = policy("Azure", settings);
+    Arc::new(TokenProvider::new(
+        Arc::new(source),
+        policy,
+        Clock::system(),
+    ))
+}
+
 /// When a cloud's credentials are renewed.
-#[cfg_attr(not(feature = "aws"), allow(dead_code))]
 fn policy(origin: &str, settings: &CredentialSettings) -> Policy {
     Policy {
         offset: settings.renewal_offset.0,
@@ -130,7 +178,6 @@ fn policy(origin: &str, settings: &CredentialSettings) -> Policy {
 }
 
 /// How the services of clouds are asked.
-#[cfg_attr(not(feature = "aws"), allow(dead_code))]
 fn client(surroundings: &Surroundings) -> Client {
     Client::from_environment(|name| surroundings.get(name))
 }

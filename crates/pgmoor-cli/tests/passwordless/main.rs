@@ -1,6 +1,7 @@
 //! Logins without passwords: identities of clouds, a gateway, and a real PostgreSQL that checks tokens.
 
 mod aws;
+mod azure;
 mod load;
 mod refusals;
 mod site;

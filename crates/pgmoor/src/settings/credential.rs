@@ -1,6 +1,7 @@
 //! How to log in to an endpoint: who supplies the credential, and from what.
 
 use std::num::NonZeroU16;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::google::GoogleSettings;
@@ -25,6 +26,8 @@ crate::choices! {
         Aws = "aws",
         /// A token of Google as the password: direct IAM login at Cloud SQL or AlloyDB.
         Google = "google",
+        /// A token of Microsoft Entra ID for Azure Database for PostgreSQL, from the identity of this workload.
+        Azure = "azure",
         /// No password: the server trusts the address, the socket or the client certificate.
         None = "none",
     }
@@ -45,6 +48,8 @@ crate::settings! {
         aws: Option<AwsSettings>, since "0.1";
         /// Who we are for Google, for the provider `google`.
         google: Option<GoogleSettings>, since "0.1";
+        /// Login by Entra ID, for the provider `azure`; it needs no key where the workload has one identity.
+        azure: Option<AzureSettings>, since "0.1";
         /// How long a password that the command printed may be used for new connections.
         ttl: Duration = "10m", range "1s..=30d", since "0.1";
         /// How long the command may run.
@@ -76,6 +81,65 @@ crate::settings! {
     }
 }
 
+crate::choices! {
+    /// Where an identity of Entra ID comes from.
+    pub enum AzureSource {
+        /// `AZURE_CLIENT_ID` and `AZURE_TENANT_ID` with `AZURE_CLIENT_SECRET` or `AZURE_CLIENT_CERTIFICATE_PATH`.
+        Environment = "environment",
+        /// A federated token, as Kubernetes mounts one for a service account.
+        WorkloadIdentity = "workload_identity",
+        /// The identity of the virtual machine, App Service or Arc server.
+        ManagedIdentity = "managed_identity",
+        /// `tenant_id`, `client_id` and `client_secret`.
+        ClientSecret = "client_secret",
+        /// `tenant_id`, `client_id` and `client_certificate`.
+        ClientCertificate = "client_certificate",
+        /// Whoever is logged in with `az login`.
+        Cli = "cli",
+    }
+}
+
+crate::choices! {
+    /// A cloud of Azure.
+    pub enum AzureCloud {
+        /// The public one.
+        Public = "public",
+        /// Azure in China.
+        China = "china",
+        /// Azure for the government of the United States.
+        UsGovernment = "us_government",
+    }
+}
+
+crate::settings! {
+    /// Login to Azure Database for PostgreSQL by Microsoft Entra ID. Which identity is meant follows from
+    /// the keys given: tenant, client and secret, or certificate: an application; a federated token: a
+    /// workload identity; only an id: a managed identity; nothing: the first of environment, workload
+    /// identity, managed identity and Azure CLI that is there.
+    pub struct AzureSettings {
+        /// Uses this source and no other.
+        source: Option<AzureSource>, example "workload_identity", since "0.1";
+        /// The cloud; without it, that of the endpoint's name, else the public one.
+        cloud: Option<AzureCloud>, example "public", since "0.1";
+        /// The tenant (directory), by id or domain.
+        tenant_id: Option<String>, example "7f1f3c5e-0a4b-4a55-9c7c-0d6d1a2b3c4d", since "0.1";
+        /// The application, or the user-assigned managed identity, by its client id.
+        client_id: Option<String>, example "c0a81f3e-5d2c-4b8e-9f6a-7b8c9d0e1f2a", since "0.1";
+        /// The application's secret.
+        client_secret: Option<FiledSecret>, example "${AZURE_CLIENT_SECRET}", since "0.1";
+        /// A PEM file with the application's certificate and its private key.
+        client_certificate: Option<PathBuf>, example "/run/secrets/azure/app.pem", since "0.1";
+        /// A file with a token that the application trusts; read at each exchange, as it is rotated.
+        federated_token_file: Option<PathBuf>, example "/var/run/secrets/azure/tokens/azure-identity-token", since "0.1";
+        /// A user-assigned managed identity by its object (principal) id.
+        object_id: Option<String>, example "5b9d2f10-8a4e-4e55-9c7c-0d6d1a2b3c4d", since "0.1";
+        /// A user-assigned managed identity by its resource id.
+        resource_id: Option<String>, example "/subscriptions/…/userAssignedIdentities/app", since "0.1";
+        /// The authority that issues tokens, instead of the cloud's own or that of `AZURE_AUTHORITY_HOST`.
+        authority_host: Option<String>, example "https://login.microsoftonline.com", since "0.1";
+    }
+}
+
 impl CredentialSettings {
     /// The provider: the one named, else the one whose key is set.
     pub fn provider(&self) -> CredentialProvider {
@@ -89,6 +153,8 @@ impl CredentialSettings {
             CredentialProvider::Aws
         } else if self.google.is_some() {
             CredentialProvider::Google
+        } else if self.azure.is_some() {
+            CredentialProvider::Azure
         } else {
             CredentialProvider::Password
         })
@@ -114,6 +180,7 @@ impl CredentialProvider {
             Self::Aws => (None, &["aws"]),
             // Without it, Application Default Credentials say who we are.
             Self::Google => (None, &["google"]),
+            Self::Azure => (None, &["azure"]),
             Self::None => (None, &[]),
         };
         Keys { needed, optional }
@@ -132,6 +199,7 @@ fn check_credential(
         ("command", !credential.command.is_empty()),
         ("aws", credential.aws.is_some()),
         ("google", credential.google.is_some()),
+        ("azure", credential.azure.is_some()),
     ];
     let provider = credential.provider();
     let Keys { needed, optional } = provider.keys();
