@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use pgmoor::Secret;
 use pgmoor::credential::azure::{self, Azure, Cloud, Source};
 use pgmoor::credential::renewal::{Clock, Policy};
 use pgmoor::credential::{
@@ -21,7 +22,7 @@ use crate::output::Failure;
 /// The providers that hold what they fetched, by endpoint: a reload must not lose it, because whoever
 /// issues it may be down.
 #[derive(Debug, Default)]
-pub(super) struct Kept(BTreeMap<String, (String, Arc<dyn CredentialProvider>)>);
+pub(super) struct Kept(BTreeMap<String, (Secret<String>, Arc<dyn CredentialProvider>)>);
 
 impl Kept {
     /// Who supplies the credential of an endpoint: the one of before, when the settings are.
@@ -36,24 +37,39 @@ impl Kept {
         surroundings: &Surroundings,
     ) -> Result<Arc<dyn CredentialProvider>, Failure> {
         let fetches = match settings.provider() {
-            Provider::Command | Provider::Aws | Provider::Google => true,
+            Provider::Command | Provider::Aws | Provider::Google | Provider::Azure => true,
             Provider::Password | Provider::File | Provider::Passfile | Provider::None => false,
         };
         if !fetches {
             self.0.remove(endpoint);
             return provider(settings, address, surroundings);
         }
-        let shown = format!("{:?}", settings.show());
+        let wanted = all_of(settings, address);
         if let Some((before, provider)) = self.0.get(endpoint)
-            && *before == shown
+            && before.expose() == wanted.expose()
         {
             return Ok(provider.clone());
         }
         let provider = provider(settings, address, surroundings)?;
         self.0
-            .insert(endpoint.to_owned(), (shown, provider.clone()));
+            .insert(endpoint.to_owned(), (wanted, provider.clone()));
         Ok(provider)
     }
+}
+
+/// All that a provider which fetches is made of. What is shown of settings hides their secrets.
+fn all_of(settings: &CredentialSettings, address: &Endpoint) -> Secret<String> {
+    let azure = settings.azure.as_ref();
+    let secret = azure.and_then(|azure| azure.client_secret.as_ref());
+    let secret = secret.map_or("", |secret| secret.secret().expose());
+    let cloud = azure_cloud(address);
+    Secret::new(format!("{:?} {cloud:?} {secret}", settings.show()))
+}
+
+/// The cloud that the server's name tells.
+fn azure_cloud(address: &Endpoint) -> Option<Cloud> {
+    let mut names = address.hosts.iter().filter_map(Host::name);
+    names.find_map(Cloud::of_host)
 }
 
 /// Who supplies the password. Where nobody does, the connector takes the address's own, else that of
@@ -144,10 +160,7 @@ fn azure(
             AzureSource::ClientCertificate => Source::ClientCertificate,
             AzureSource::Cli => Source::Cli,
         }),
-        cloud: named.or_else(|| {
-            let mut names = address.hosts.iter().filter_map(Host::name);
-            names.find_map(Cloud::of_host)
-        }),
+        cloud: named.or_else(|| azure_cloud(address)),
         authority_host: given.authority_host,
         resource: None,
         tenant_id: given.tenant_id,
