@@ -65,12 +65,10 @@ pub(crate) async fn log_in(
     let endpoint = database
         .as_ref()
         .map(|database| database.endpoint.load_full());
-    let dbname = database
-        .as_ref()
-        .map(|database| database.dbname.load_full());
-    let mut lookup = endpoint.as_deref().map(|endpoint| ServerLookup {
+    let served = database.as_ref().zip(endpoint.as_deref());
+    let mut lookup = served.map(|(database, endpoint)| ServerLookup {
         endpoint,
-        dbname: dbname.as_ref().and_then(|name| name.as_deref()),
+        dbname: database.name_at(endpoint),
         query: &state.settings.auth.auth_query,
         limit: state.settings.login_timeout,
     });

@@ -19,6 +19,12 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// An idle connection that was to be closed is gone by then, or somebody had use for it.
 const EVICTION: Duration = Duration::from_millis(100);
 
+/// The parameter that tells connections of pgmoor's own from those of its clients, which bear the
+/// names that their clients give.
+pub(crate) fn own_name() -> (String, String) {
+    ("application_name".to_owned(), "pgmoor".to_owned())
+}
+
 /// A pool that has connections at an endpoint, or wants some.
 pub(crate) trait Tenant: Send + Sync + Debug {
     /// Since when its first client waits.

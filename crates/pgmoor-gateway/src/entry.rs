@@ -268,11 +268,11 @@ async fn replicate(
             server_key: server.clone(),
         },
     };
-    let dbname = database.dbname.load_full();
+    let dbname = database.name_at(&endpoint);
     let limit = endpoint.connector.longest().unwrap_or(OPEN_LIMIT);
     let connection = endpoint
         .connector
-        .connect(login, dbname.as_deref(), &extra, Instant::now() + limit)
+        .connect(login, Some(&dbname), &extra, Instant::now() + limit)
         .await
         .map_err(|error| {
             Refusal::new(error.sqlstate(), crate::report::chain(&error))

@@ -50,9 +50,6 @@ pub(crate) fn complete(address: &mut Endpoint, endpoint: &EndpointSettings) {
     address.keepalives.interval.get_or_insert(KEEPALIVE.1);
     address.keepalives.count.get_or_insert(KEEPALIVE.2);
     address.tcp_user_timeout.get_or_insert(UNANSWERED);
-    address
-        .fallback_application_name
-        .get_or_insert_with(|| "pgmoor".to_owned());
 }
 
 #[cfg(test)]
@@ -84,5 +81,12 @@ mod tests {
         assert_eq!(address.tcp_user_timeout, Some(Duration::from_secs(9)));
         assert_eq!(read("postgres://h/d").keepalives.idle, Some(KEEPALIVE.0));
         assert_eq!(read("postgres://h/d").tcp_user_timeout, Some(UNANSWERED));
+    }
+
+    #[test]
+    fn a_client_that_gives_itself_no_name_is_given_none_but_the_addresss() {
+        assert_eq!(read("postgres://h/d").startup(), []);
+        let named = read("postgres://h/d?fallback_application_name=shop").startup();
+        assert_eq!(named, [("application_name".to_owned(), "shop".to_owned())]);
     }
 }

@@ -12,6 +12,7 @@ use tokio::task::spawn_local;
 
 use super::SCHEMA;
 use crate::clock::Moment;
+use crate::endpoint::own_name;
 use crate::pool::Database;
 use crate::settings::Passthrough;
 use crate::snapshot::{DatabaseRow, Overview};
@@ -130,15 +131,17 @@ pub(super) async fn keep_known(shared: Arc<Shared>) {
 /// Connects once; `own_login` when clients log in at the server as themselves.
 async fn attempt(database: &Database, own_login: bool) {
     let endpoint = database.endpoint.load_full();
-    let dbname = database.dbname.load_full();
+    let dbname = database.name_at(&endpoint);
     let Some(_admission) = endpoint.admit_one() else {
         // All of its connections are open, so it is there.
         return database.health.succeeded();
     };
     let deadline = Instant::now() + ATTEMPT;
-    let connecting = endpoint
-        .connector
-        .connect(Login::Endpoint, dbname.as_deref(), &[], deadline);
+    let own_name = [own_name()];
+    let connecting =
+        endpoint
+            .connector
+            .connect(Login::Endpoint, Some(&dbname), &own_name, deadline);
     match connecting.await {
         Ok(mut connection) => {
             database.health.succeeded();

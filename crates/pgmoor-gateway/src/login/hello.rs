@@ -16,6 +16,8 @@ use crate::settings::TlsMode;
 
 /// The first byte of a TLS handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
+/// Terminate, the whole message.
+const GOODBYE: [u8; 5] = *b"X\0\0\0\x04";
 /// What a client that begins with TLS says that it speaks.
 const ALPN: &[u8] = b"postgresql";
 /// The newest minor version of protocol 3 that is spoken here.
@@ -126,6 +128,8 @@ async fn next(talk: &mut Talk) -> Result<Startup, Refusal> {
                 return Ok(startup);
             }
             Ok(None) => talk.more().await?,
+            // It has thought better of it: some drivers say goodbye even before they say hello.
+            Err(_) if talk.inbox.starts_with(&GOODBYE) => return Err(Refusal::Gone(None)),
             Err(error) => return Err(Refusal::protocol(error.to_string())),
         }
     }

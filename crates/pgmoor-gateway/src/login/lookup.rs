@@ -10,7 +10,7 @@ use pgmoor_wire::{frame, frontend, sqlstate, tag};
 use tracing::warn;
 
 use super::refusal::Refusal;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, own_name};
 
 /// More of an answer than this is not taken, in bytes: a verifier has 133.
 const MAX_ANSWER: usize = 16 << 10;
@@ -41,7 +41,7 @@ pub(crate) trait Lookup {
 /// cause them, and must not use up the server's connections by that.
 pub(crate) struct ServerLookup<'a> {
     pub(crate) endpoint: &'a Endpoint,
-    pub(crate) dbname: Option<&'a str>,
+    pub(crate) dbname: String,
     pub(crate) query: &'a str,
     pub(crate) limit: Duration,
 }
@@ -58,13 +58,13 @@ impl Lookup for ServerLookup<'_> {
         };
         let _turn = self.endpoint.questions.acquire().await;
         // The connection is the lookup's own: no client's search_path can bend the query.
-        let safe = [("search_path".to_owned(), String::new())];
+        let safe = [own_name(), ("search_path".to_owned(), String::new())];
         let connection = self
             .endpoint
             .connector
             .connect(
                 connector::Login::Endpoint,
-                self.dbname,
+                Some(&self.dbname),
                 &safe,
                 Instant::now() + self.limit,
             )
@@ -97,10 +97,11 @@ impl Lookup for ServerLookup<'_> {
             password: password.clone(),
         };
         let deadline = Instant::now() + self.limit;
-        let connecting = self
-            .endpoint
-            .connector
-            .connect(login, self.dbname, &[], deadline);
+        let own_name = [own_name()];
+        let connecting =
+            self.endpoint
+                .connector
+                .connect(login, Some(&self.dbname), &own_name, deadline);
         match connecting.await {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == ErrorKind::Authentication => {

@@ -267,12 +267,12 @@ impl Pool {
                 server_key: server.clone(),
             },
         };
-        let dbname = database.dbname.load_full();
+        let dbname = database.name_at(&endpoint);
         let limit = endpoint.connector.longest().unwrap_or(OPEN_LIMIT);
         let deadline = std::time::Instant::now() + limit;
         let connection = endpoint
             .connector
-            .connect(login, dbname.as_deref(), &[], deadline)
+            .connect(login, Some(&dbname), &[], deadline)
             .await?;
         Ok((connection, endpoint.name.clone()))
     }

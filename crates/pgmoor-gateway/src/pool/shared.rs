@@ -71,7 +71,7 @@ impl Login {
 #[derive(Debug)]
 pub(crate) struct Database {
     pub(crate) name: Arc<str>,
-    /// Its name at the server; `None` for the endpoint's own.
+    /// Its name at the server, where the configuration says it.
     pub(crate) dbname: ArcSwap<Option<String>>,
     pub(crate) settings: ArcSwap<PoolSettings>,
     pub(crate) endpoint: ArcSwap<Endpoint>,
@@ -91,6 +91,17 @@ pub(crate) struct Database {
     pub(crate) kills: AtomicU64,
     /// Server processes that were not seen to end.
     pub(crate) suspects: Suspects,
+}
+
+impl Database {
+    /// Its name at a server of `endpoint`: what the configuration says, else what the endpoint's
+    /// address does, else the name that clients ask for. Never the user's, which libpq would take.
+    pub(crate) fn name_at(&self, endpoint: &Endpoint) -> String {
+        let configured = self.dbname.load();
+        let address = endpoint.connector.endpoint();
+        let name = (configured.as_deref()).or(address.dbname.as_deref());
+        name.unwrap_or(&self.name).to_owned()
+    }
 }
 
 /// What a worker is asked to do for a pool, by another worker or by itself.

@@ -189,18 +189,13 @@ fn databases(state: &State, pools: &[PoolRow]) -> Vec<DatabaseRow> {
             let settings = database.settings.load();
             let parsed = endpoint.connector.endpoint();
             let own = || pools.iter().filter(|pool| pool.database == database.name);
-            let dbname = database.dbname.load();
             let first = parsed.hosts.first();
             DatabaseRow {
                 name: database.name.clone(),
                 endpoint: endpoint.name.clone(),
                 host: join(parsed.hosts.iter().map(host_name)),
                 port: first.map_or(0, |host| host.port),
-                dbname: dbname
-                    .as_deref()
-                    .or(parsed.database())
-                    .unwrap_or(&database.name)
-                    .to_owned(),
+                dbname: database.name_at(&endpoint),
                 user: Some(endpoint.connector.user().to_owned()).filter(|_| {
                     state.settings.auth.passthrough == crate::settings::Passthrough::None
                 }),

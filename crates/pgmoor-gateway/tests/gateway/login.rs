@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use pgmoor::Secret;
 use pgmoor::settings::SecretFile;
 use pgmoor_gateway::settings::{PoolMode, TrustScope, UserSettings};
-use pgmoor_testkit::{RawClient, frontend as f, write_private};
+use pgmoor_testkit::{Postgres, RawClient, frontend as f, write_private};
 use pgmoor_wire::scram::Verifier;
 
-use crate::fixture::{Gate, Plan};
+use crate::fixture::{Gate, Plan, endpoint_at};
 
 fn user(password: &str, databases: &[&str]) -> UserSettings {
     UserSettings {
@@ -161,6 +161,32 @@ async fn a_startup_message_without_a_database_means_the_users_name() {
     client.login_with(&[("user", "app")], &gate.password).await;
 
     assert_eq!(client.value("select current_database()").await, "app");
+}
+
+#[tokio::test]
+async fn without_a_name_in_the_configuration_a_database_has_the_one_that_clients_ask_for() {
+    let postgres = Postgres::start().await;
+    postgres.psql("create database berths").await;
+    let address = postgres.url_of("app", postgres.app_password(), "");
+    let served = Plan::new(PoolMode::Session, 1)
+        .database("berths", "primary")
+        .serve(&[("primary", endpoint_at(&address, None))]);
+
+    for name in ["app", "berths"] {
+        let mut client = RawClient::login_to(served.address, "app", &served.password, name).await;
+        assert_eq!(client.value("select current_database()").await, name);
+        assert_eq!(client.value("show application_name").await, "");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_says_goodbye_before_hello_is_told_nothing() {
+    let gate = Gate::start(PoolMode::Session, 1).await;
+    let mut client = RawClient::connect(gate.address).await;
+
+    client.send(&f::terminate()).await;
+
+    assert_eq!(client.read_to_end().await, b"");
 }
 
 #[tokio::test]
