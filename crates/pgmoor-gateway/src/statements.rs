@@ -86,13 +86,33 @@ const MEANING: [&str; 10] = [
     "xmloption",
 ];
 
-/// All named statements that clients of one pool hold, by what their texts may mean.
+/// All named statements that clients of one pool can share, by what their texts may mean.
 #[derive(Debug, Default)]
-pub(crate) struct Registry(HashMap<Vec<Option<Value>>, HashSet<ByDefinition>>);
+pub(crate) struct Registry {
+    statements: HashMap<Vec<Option<Value>>, HashSet<ByDefinition>>,
+    /// How often the schema had changed when they were prepared.
+    schema: u64,
+}
 
 impl Registry {
-    /// The shared statement of this definition, for a session with these parameters.
-    pub(crate) fn intern(&mut self, definition: &[u8], parameters: &Parameters) -> Rc<Statement> {
+    /// After a change of the schema a text may mean something else, which a server finds out when it
+    /// is prepared anew: who prepares it from now on shares no statement with who did before.
+    #[inline]
+    pub(crate) fn follow(&mut self, schema: u64) {
+        if self.schema != schema {
+            self.schema = schema;
+            self.statements.clear();
+        }
+    }
+
+    /// The shared statement of this definition, for a session with these parameters; a new one where
+    /// the session has reason to doubt the one that is shared.
+    pub(crate) fn intern(
+        &mut self,
+        definition: &[u8],
+        parameters: &Parameters,
+        doubts: bool,
+    ) -> Rc<Statement> {
         let meaning = match parameters.is_empty() {
             true => Vec::new(),
             false => MEANING
@@ -100,8 +120,8 @@ impl Registry {
                 .map(|name| parameters.get(name).cloned())
                 .collect(),
         };
-        let alike = self.0.entry(meaning).or_default();
-        if let Some(known) = alike.get(definition) {
+        let alike = self.statements.entry(meaning).or_default();
+        if let Some(known) = alike.get(definition).filter(|_| !doubts) {
             return known.0.clone();
         }
         let id = next_id();
@@ -112,23 +132,23 @@ impl Registry {
             definition: definition.into(),
             effects: effects(text),
         });
-        alike.insert(ByDefinition(statement.clone()));
+        alike.replace(ByDefinition(statement.clone()));
         statement
     }
 
     /// Forgets what no client holds any more.
     pub(crate) fn sweep(&mut self) {
-        for alike in self.0.values_mut() {
+        for alike in self.statements.values_mut() {
             alike.retain(|entry| Rc::strong_count(&entry.0) > 1);
         }
-        self.0.retain(|_, alike| !alike.is_empty());
-        if self.0.is_empty() {
-            self.0.shrink_to_fit();
+        self.statements.retain(|_, alike| !alike.is_empty());
+        if self.statements.is_empty() {
+            self.statements.shrink_to_fit();
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.values().map(HashSet::len).sum()
+        self.statements.values().map(HashSet::len).sum()
     }
 }
 
@@ -140,9 +160,13 @@ mod tests {
     fn equal_definitions_share_a_name_and_types_tell_them_apart() {
         let mut registry = Registry::default();
 
-        let a = registry.intern(b"select $1\0\0\0", &Parameters::default());
-        let b = registry.intern(b"select $1\0\0\0", &Parameters::default());
-        let c = registry.intern(b"select $1\0\0\x01\0\0\0\x17", &Parameters::default());
+        let a = registry.intern(b"select $1\0\0\0", &Parameters::default(), false);
+        let b = registry.intern(b"select $1\0\0\0", &Parameters::default(), false);
+        let c = registry.intern(
+            b"select $1\0\0\x01\0\0\0\x17",
+            &Parameters::default(),
+            false,
+        );
 
         assert_eq!(a.id, b.id);
         assert_ne!(a.name, c.name);
@@ -154,9 +178,13 @@ mod tests {
         let german = Parameters::from_startup([("DateStyle", "German"), ("application_name", "a")]);
         let other = Parameters::from_startup([("DateStyle", "German"), ("application_name", "b")]);
 
-        let plain = registry.intern(b"select '01/02/2026'::date\0\0\0", &Parameters::default());
-        let a = registry.intern(b"select '01/02/2026'::date\0\0\0", &german);
-        let b = registry.intern(b"select '01/02/2026'::date\0\0\0", &other);
+        let plain = registry.intern(
+            b"select '01/02/2026'::date\0\0\0",
+            &Parameters::default(),
+            false,
+        );
+        let a = registry.intern(b"select '01/02/2026'::date\0\0\0", &german, false);
+        let b = registry.intern(b"select '01/02/2026'::date\0\0\0", &other, false);
 
         assert_ne!(plain.id, a.id);
         assert_eq!(a.id, b.id);
@@ -166,8 +194,8 @@ mod tests {
     fn a_statement_that_nobody_holds_is_forgotten() {
         let mut registry = Registry::default();
 
-        let held = registry.intern(b"a\0\0\0", &Parameters::default());
-        registry.intern(b"b\0\0\0", &Parameters::default());
+        let held = registry.intern(b"a\0\0\0", &Parameters::default(), false);
+        registry.intern(b"b\0\0\0", &Parameters::default(), false);
         registry.sweep();
 
         assert_eq!(registry.len(), 1);

@@ -162,6 +162,8 @@ pub(crate) struct SharedPool {
     pub(crate) login: ArcSwap<Login>,
     pub(crate) desks: Box<[Desk]>,
     pub(crate) welcomes: Welcomes,
+    /// How often clients have changed the schema.
+    pub(crate) schema: AtomicU64,
     /// Why the server lets nobody in, while it is not asked again.
     pub(super) refused: Refused,
     open: AtomicUsize,
@@ -182,6 +184,7 @@ impl SharedPool {
             login: ArcSwap::from_pointee(login),
             desks: signals.0.iter().map(|_| Desk::default()).collect(),
             welcomes: Welcomes::default(),
+            schema: AtomicU64::new(0),
             refused: Refused::default(),
             open: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),

@@ -48,7 +48,11 @@ impl Relay {
             let hint = "close statements that are not needed any more, or set the driver's statement cache lower";
             return self.refuse_parse(error(PROGRAM_LIMIT_EXCEEDED, &text, hint), side);
         }
-        let statement = side.registry.intern(definition, self.parameters.current());
+        let statement = side.registry.intern(
+            definition,
+            self.parameters.current(),
+            std::mem::take(&mut self.doubts_statements),
+        );
         let is_there = side.server.prepared.contains(&statement.id);
         if self.is_moving(statement.id)
             || is_there && self.can_wait() && self.expected.has_boundary()

@@ -161,6 +161,8 @@ pub(crate) struct Tally {
     pub(crate) server_parses: u32,
     pub(crate) binds: u32,
     pub(crate) evictions: u32,
+    /// Things were altered or dropped that statements may speak of.
+    pub(crate) changed_schema: bool,
     /// The session keeps its server connection from now on.
     pub(crate) pinned: Option<PinReason>,
 }
@@ -225,6 +227,8 @@ pub(crate) struct Relay {
     server_said_farewell: bool,
     /// The server was asked for the answers that it holds back.
     hurried: bool,
+    /// A statement failed that the server had prepared before, perhaps for what has changed since.
+    doubts_statements: bool,
     /// In session mode: the client ran RESET or DISCARD ALL.
     was_reset: bool,
     tally: Tally,
@@ -258,6 +262,7 @@ impl Relay {
             rolled_back: false,
             server_said_farewell: false,
             hurried: false,
+            doubts_statements: false,
             was_reset: false,
             tally: Tally::default(),
         }

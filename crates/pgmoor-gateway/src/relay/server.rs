@@ -3,7 +3,8 @@
 use pgmoor_wire::backend::{self, TransactionStatus};
 use pgmoor_wire::frame::{self, Header};
 use pgmoor_wire::sqlstate::{
-    DUPLICATE_PREPARED_STATEMENT, FEATURE_NOT_SUPPORTED, INVALID_SQL_STATEMENT_NAME, SqlState,
+    DUPLICATE_PREPARED_STATEMENT, FEATURE_NOT_SUPPORTED, INTERNAL_ERROR,
+    INVALID_SQL_STATEMENT_NAME, SqlState,
 };
 use pgmoor_wire::tag;
 
@@ -233,7 +234,7 @@ impl Relay {
             b"ROLLBACK\0" => self.rolled_back = true,
             // Whatever said so, perhaps inside a longer text.
             b"DEALLOCATE ALL\0" | b"DISCARD ALL\0" => server.prepared.clear(),
-            _ => {}
+            _ => self.tally.changed_schema |= changes_schema(body),
         }
         if self.mode == PoolMode::Session && matches!(body, b"RESET\0" | b"DISCARD ALL\0") {
             self.was_reset = true;
@@ -304,14 +305,28 @@ impl Relay {
     }
 
     /// Some errors say that the statements on the server are not what they were thought to be.
-    fn doubt_statements(&self, sqlstate: Option<SqlState>, server: &mut ServerState) {
+    fn doubt_statements(&mut self, sqlstate: Option<SqlState>, server: &mut ServerState) {
+        let runs = matches!(
+            self.expected.head(),
+            Some(Kind::Bind | Kind::Describe | Kind::Execute)
+        );
+        // What was right when it was prepared is wrong now: a type, a column, a function is another
+        // one. The client will prepare it anew, and must not be given the stale one.
+        let is_stale = |state: SqlState| {
+            state == FEATURE_NOT_SUPPORTED
+                || state == INTERNAL_ERROR
+                || state.class() == "42"
+                || matches!(state.as_str(), "22P02" | "22P03")
+        };
+        self.doubts_statements |= runs && sqlstate.is_some_and(is_stale);
         let asks_by_name = matches!(
             self.expected.head(),
             Some(Kind::Parse | Kind::OwnParse | Kind::Bind | Kind::Describe)
         );
-        // "cached plan must not change result type": the client will prepare it anew, and must not
-        // be given the stale one again. The others: somebody deallocated by a function, or prepared.
+        // "cached plan must not change result type", "cache lookup failed for type": so that the next
+        // client has none of these. The others: somebody deallocated by a function, or prepared.
         server.dirty |= sqlstate == Some(FEATURE_NOT_SUPPORTED)
+            || runs && sqlstate == Some(INTERNAL_ERROR)
             || asks_by_name
                 && (sqlstate == Some(INVALID_SQL_STATEMENT_NAME)
                     || sqlstate == Some(DUPLICATE_PREPARED_STATEMENT));
@@ -480,6 +495,12 @@ impl Relay {
             }
         }
     }
+}
+
+/// Whether a command of this tag may have changed what a prepared statement speaks of. To make things
+/// changes none that were there; a view may be made in the place of another.
+fn changes_schema(tag: &[u8]) -> bool {
+    tag.starts_with(b"ALTER ") || tag.starts_with(b"DROP ") || tag == b"CREATE VIEW\0"
 }
 
 fn value_of<'a>(reported: &'a [(Box<str>, Box<str>)], name: &str) -> Option<&'a str> {

@@ -1,6 +1,7 @@
 //! A client with a server connection: bytes both ways until the connection is not needed any more.
 
 use std::io;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use pgmoor_wire::backend::TransactionStatus;
@@ -121,6 +122,7 @@ impl Session {
         let mut sink = Sink::new(input, &mut output);
         let pool = self.pool.clone();
         let mut registry = pool.registry.borrow_mut();
+        registry.follow(pool.shared.schema.load(Ordering::Relaxed));
         let mut side = ClientSide {
             server: &mut server.about.state,
             registry: &mut registry,
@@ -229,6 +231,9 @@ impl Session {
                 let class = std::str::from_utf8(class).unwrap_or_default();
                 counters.server_errors.add(class);
             }
+        }
+        if tally.changed_schema {
+            self.pool.shared.schema.fetch_add(1, Ordering::Relaxed);
         }
         if let Some(reason) = tally.pinned {
             counters.pins[reason as usize].add(1);

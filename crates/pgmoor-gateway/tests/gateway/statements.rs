@@ -410,6 +410,64 @@ async fn a_statement_whose_result_changed_fails_for_its_client_as_at_the_server(
 }
 
 #[tokio::test]
+async fn what_is_prepared_after_a_change_of_the_schema_is_not_the_statement_of_before() {
+    let gate = Gate::start(PoolMode::Transaction, 2).await;
+    let mut one = gate.client().await;
+    one.query("create type mood as enum ('calm')").await;
+    one.query("create table t (a int)").await;
+    let insert = "insert into t values ($1)";
+    one.pipeline(&prepare("mood", "select 'calm'::mood")).await;
+    one.pipeline(&run("mood")).await;
+    one.pipeline(&prepare("insert", insert)).await;
+    one.query("drop type mood; create type mood as enum ('calm', 'rough')")
+        .await;
+    one.query("alter table t alter a type boolean using true")
+        .await;
+
+    let mut two = gate.client().await;
+    let prepared = two.pipeline(&prepare("m", "select 'calm'::mood")).await;
+    assert_eq!(tags(&prepared), "1tTZ");
+    assert_eq!(values(&two.pipeline(&run("m")).await), ["calm"]);
+    let prepared = two.pipeline(&prepare("i", insert)).await;
+
+    let types = prepared.iter().find(|message| message.tag == b't');
+    // Of one parameter, which is a boolean.
+    assert_eq!(types.expect("types").body, [0, 1, 0, 0, 0, 16]);
+}
+
+#[tokio::test]
+async fn a_statement_that_failed_and_is_prepared_again_is_a_new_one_wherever_it_runs() {
+    let gate = Gate::start(PoolMode::Transaction, 2).await;
+    let owner = "create type mood as enum ('calm')";
+    gate.postgres.psql(owner).await;
+    let (mut one, mut two) = (gate.client().await, gate.client().await);
+    let text = "select 'calm'::mood";
+    for client in [&mut one, &mut two] {
+        client.query("begin").await;
+    }
+    for client in [&mut one, &mut two] {
+        client.pipeline(&prepare("mood", text)).await;
+        client.pipeline(&run("mood")).await;
+        client.query("commit").await;
+    }
+    // By somebody whom the gateway does not see.
+    gate.postgres
+        .psql(&format!("drop type mood; {owner}"))
+        .await;
+
+    let stale = one.pipeline(&run("mood")).await;
+    assert_eq!(error_in(&stale).sqlstate(), "XX000");
+    one.pipeline(&[f::close_statement("mood"), f::sync()]).await;
+    one.query("begin").await;
+    two.query("begin").await;
+    for client in [&mut one, &mut two] {
+        client.pipeline(&prepare("again", text)).await;
+        assert_eq!(values(&client.pipeline(&run("again")).await), ["calm"]);
+        client.query("commit").await;
+    }
+}
+
+#[tokio::test]
 async fn empty_and_several_statements_in_one_query_are_answered_in_full() {
     for mode in MODES {
         let gate = Gate::start(mode, 1).await;
