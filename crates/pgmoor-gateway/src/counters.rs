@@ -97,7 +97,7 @@ impl Histogram {
 pub(crate) const PINS: usize = 9;
 
 /// Why server connections are closed, as the metrics say it.
-pub(crate) const DISCARDS: [&str; 13] = [
+pub(crate) const DISCARDS: [&str; 14] = [
     "age",
     "cancel_timeout",
     "client_broke_protocol",
@@ -110,6 +110,7 @@ pub(crate) const DISCARDS: [&str; 13] = [
     "reset_failed",
     "reset_timeout",
     "server_gone",
+    "startup_parameters",
     "other",
 ];
 

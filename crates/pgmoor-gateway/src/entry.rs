@@ -19,7 +19,7 @@ use crate::clients::{Client, Introduction, Order};
 use crate::console;
 use crate::farewell::{FAREWELL, farewell, stage_of_end, turn_away};
 use crate::login::{Hello, Identity, Refusal, Talk, hello};
-use crate::parameters::{Parameters, parse_options};
+use crate::parameters::{Opening, Parameters, parse_options};
 use crate::pool::{Login, OPEN_LIMIT, Pool, Reported, Server};
 use crate::relay::Relay;
 use crate::session::{End, Session};
@@ -192,6 +192,7 @@ async fn welcome(
         pool,
         worker.buffers.clone(),
         prepared.relay,
+        prepared.opening,
         talk.inbox,
     );
     if let Some(server) = prepared.server {
@@ -202,6 +203,7 @@ async fn welcome(
 
 struct Prepared {
     relay: Relay,
+    opening: Opening,
     welcome: Reported,
     server: Option<Box<Server>>,
 }
@@ -219,8 +221,9 @@ async fn prepare(
     if replication != Replication::No {
         return replicate(pool, message, identity).await;
     }
-    let welcome = welcome::learn(pool, &parameters).await?;
+    let (welcome, opening) = welcome::learn(pool, settings.mode, &parameters).await?;
     Ok(Prepared {
+        opening,
         relay: Relay::new(settings.mode, settings.session_state, parameters),
         welcome,
         server: None,
@@ -290,6 +293,7 @@ async fn replicate(
         &endpoint.name,
         NonZeroUsize::MIN,
         None,
+        None,
     );
     server.about.state.unprovable = true;
     pool.counters.active_servers.change(1);
@@ -299,6 +303,7 @@ async fn replicate(
             settings.session_state,
             Parameters::default(),
         ),
+        opening: None,
         welcome: Reported::new(reported.iter().map(|(name, value)| (&**name, &**value))),
         server: Some(Box::new(server)),
     })

@@ -78,7 +78,7 @@ async fn work(worker: Rc<Worker>, mut inbox: Inbox) {
         tokio::select! {
             signal = inbox.signals.recv() => match signal {
                 Some(Signal::Server(shared, parted)) => worker.adopt(shared).receive(*parted),
-                Some(Signal::Donate(shared, to)) => worker.adopt(shared).donate(to),
+                Some(Signal::Donate(shared, wish)) => worker.adopt(shared).donate(wish),
                 Some(Signal::Nudge(shared)) => worker.adopt(shared).help(),
                 Some(Signal::Evict(shared)) => worker.adopt(shared).evict(),
                 None => return,

@@ -30,6 +30,14 @@ pub(crate) enum Value {
     Written(Box<str>),
 }
 
+/// What a server connection is opened with besides the endpoint's own parameters, and so what a
+/// `RESET` on it goes back to; `None` for nothing.
+pub(crate) type Opening = Option<Parameters>;
+
+/// Any text will do as a name, and few clients share theirs: no server connection is opened for one,
+/// and no server is asked about it.
+pub(crate) const NAME: &str = "application_name";
+
 /// Parameters by lower-case name, few of them, in the order of their names. Cheap to clone, and to compare
 /// when nothing changed.
 #[derive(Debug, Clone, Default)]
@@ -92,11 +100,32 @@ impl Parameters {
         }
     }
 
-    /// The statement that gives a session these parameters where it has reset its own.
-    pub(crate) fn restored(&self) -> Option<String> {
+    /// Where they are kept: the same for clones that nobody has changed.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
+    /// As a startup message carries them.
+    pub(crate) fn to_pairs(&self) -> Vec<(String, String)> {
+        let literals = self.0.iter().filter_map(|(name, value)| match value {
+            Value::Literal(value) => Some((name.to_string(), value.to_string())),
+            Value::Written(_) => None,
+        });
+        literals.collect()
+    }
+
+    /// The statement that gives a session that has reset its own these parameters, but for those
+    /// that its server connection was opened with, which are back by themselves.
+    pub(crate) fn restored(&self, opened_with: &Opening) -> Option<String> {
+        let is_back = |name: &str| {
+            let opened_with = opened_with.as_ref();
+            opened_with.is_some_and(|opened_with| opened_with.get(name).is_some())
+        };
         let mut wanted = String::new();
         for (name, value) in &*self.0 {
-            if let Value::Literal(value) = value {
+            if let Value::Literal(value) = value
+                && !is_back(name)
+            {
                 let separator = if wanted.is_empty() { "" } else { "," };
                 let _ = write!(
                     wanted,

@@ -11,42 +11,50 @@ use pgmoor_wire::{backend, frame, frontend, sqlstate, tag};
 use tokio::time::timeout;
 
 use crate::login::Refusal;
-use crate::parameters::{Parameters, Value};
+use crate::parameters::{NAME, Opening, Parameters, Value};
 use crate::pool::{Condition, Pool, Reported, Rest, Server, Waiting};
+use crate::settings::PoolMode;
 
-/// Any text will do as a name, and few clients share theirs: no server is asked about it.
-const NAME: &str = "application_name";
 /// How long a server may take to answer.
 const LIMIT: Duration = Duration::from_secs(15);
 
-/// What a server reports to a client with these startup parameters.
+/// What a server reports to a client with these startup parameters, and what its server connections
+/// have to be opened with: in session mode all of them, so that it can go back to them.
 ///
 /// # Errors
 ///
 /// There is no server connection to ask, or the server refuses a parameter.
-pub(crate) async fn learn(pool: &Rc<Pool>, parameters: &Parameters) -> Result<Reported, Refusal> {
+pub(crate) async fn learn(
+    pool: &Rc<Pool>,
+    mode: PoolMode,
+    parameters: &Parameters,
+) -> Result<(Reported, Opening), Refusal> {
     let mut common = parameters.clone();
     common.remove(NAME);
-    let reported = match pool.shared.welcomes.get(&common) {
+    let opening = |common: &Parameters| match mode {
+        PoolMode::Session if !common.is_empty() => Some(common.clone()),
+        PoolMode::Session | PoolMode::Transaction => None,
+    };
+    let (common, reported) = match pool.shared.welcomes.get(&common) {
         Some(known) => known,
         None => {
             let generation = pool.shared.generation();
-            let reported = ask(pool, &common).await?;
+            let reported = ask(pool, &common, &opening(&common)).await?;
             let is_current = || pool.shared.generation() == generation;
-            pool.shared
-                .welcomes
-                .remember(common, reported.clone(), is_current);
-            reported
+            let welcomes = &pool.shared.welcomes;
+            welcomes.remember(common.clone(), reported.clone(), is_current);
+            (common, reported)
         }
     };
+    let opening = opening(&common);
     let Some(Value::Literal(name)) = parameters.get(NAME) else {
-        return Ok(reported);
+        return Ok((reported, opening));
     };
-    Ok(reported.to(name))
+    Ok((reported.to(name), opening))
 }
 
-async fn ask(pool: &Rc<Pool>, wanted: &Parameters) -> Result<Reported, Refusal> {
-    let mut server = check_out(pool).await?;
+async fn ask(pool: &Rc<Pool>, wanted: &Parameters, opening: &Opening) -> Result<Reported, Refusal> {
+    let mut server = check_out(pool, opening).await?;
     let Some(sql) = server.about.state.applied.changes_to(wanted) else {
         let reported = reported(&server);
         pool.check_in(server, Condition::Clean);
@@ -74,11 +82,11 @@ async fn ask(pool: &Rc<Pool>, wanted: &Parameters) -> Result<Reported, Refusal> 
     }
 }
 
-async fn check_out(pool: &Rc<Pool>) -> Result<Box<Server>, Refusal> {
-    if let Some(server) = pool.try_check_out() {
+async fn check_out(pool: &Rc<Pool>, opening: &Opening) -> Result<Box<Server>, Refusal> {
+    if let Some(server) = pool.try_check_out(opening) {
         return Ok(server);
     }
-    let outcome = match Waiting::join(pool) {
+    let outcome = match Waiting::join(pool, opening) {
         Ok(mut waiting) => poll_fn(|cx| waiting.poll(cx)).await,
         Err(error) => Err(error),
     };

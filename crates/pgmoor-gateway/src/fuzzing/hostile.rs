@@ -171,7 +171,7 @@ struct Line {
 
 fn server() -> ServerState {
     let reported = [("TimeZone".to_owned(), "UTC".to_owned())];
-    ServerState::new(reported, NonZeroUsize::new(2).expect("not zero"))
+    ServerState::new(reported, NonZeroUsize::new(2).expect("not zero"), None)
 }
 
 impl Line {

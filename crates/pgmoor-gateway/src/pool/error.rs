@@ -23,6 +23,9 @@ pub(crate) enum CheckoutError {
     },
     #[error("too many clients wait for a server connection for database \"{database}\"")]
     QueueFull { database: String, limit: u32 },
+    /// The server refuses what the client asks for at its start; its own words say so best.
+    #[error("{}", .0.report().map_or("the server refuses a startup parameter", |report| &report.message))]
+    Parameters(Arc<ConnectError>),
     #[error("cannot connect to the server of database \"{database}\"")]
     Connect {
         database: String,
@@ -42,7 +45,7 @@ impl CheckoutError {
             } => last.sqlstate(),
             Self::TimedOut { paused: true, .. } => sqlstate::CANNOT_CONNECT_NOW,
             Self::TimedOut { .. } | Self::QueueFull { .. } => sqlstate::TOO_MANY_CONNECTIONS,
-            Self::Connect { source, .. } => source.sqlstate(),
+            Self::Connect { source, .. } | Self::Parameters(source) => source.sqlstate(),
         }
     }
 
@@ -65,6 +68,10 @@ impl CheckoutError {
             }
             Self::QueueFull { limit, .. } => {
                 format!("{limit} clients wait already; raise pool.size or pool.max_waiting")
+            }
+            Self::Parameters(source) => {
+                let hint = source.report().and_then(|report| report.hint.clone());
+                hint.unwrap_or_default()
             }
             Self::Connect { source, again, .. } => {
                 let hint = source.hint();

@@ -2,39 +2,31 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use pgmoor::connector::{self, ConnectError};
+use pgmoor::connector::ConnectError;
 use tokio::sync::oneshot;
-use tracing::{debug, info, warn};
+use tracing::info;
 
 use super::error::CheckoutError;
-use super::permit::Permit;
 use super::reset::{Condition, reset};
 use super::server::{Health, Server};
-use super::shared::{Login, SharedPool};
+use super::shared::{SharedPool, kind};
 use crate::clock::Moment;
 use crate::counters::PoolCounters;
-use crate::parameters::Parameters;
+use crate::parameters::{Opening, Parameters};
 use crate::statements::Registry;
-
-/// How long opening a server connection may take when the endpoint sets no limit.
-pub(crate) const OPEN_LIMIT: Duration = Duration::from_secs(15);
-/// Server connections that one worker opens for a pool at the same time.
-const MAX_OPENING: usize = 8;
-/// Waits between attempts to open a server connection grow from the first to the last. The last is
-/// what clients wait for in vain when a server is there again; an attempt each is not much to it.
-const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(200));
 
 /// What a client that waits is given in the end.
 pub(super) type Outcome = oneshot::Receiver<Result<Box<Server>, CheckoutError>>;
 
 pub(super) struct Waiter {
     pub(super) since: Moment,
+    /// What its server connection has to be opened with.
+    pub(super) opening: Opening,
     pub(super) sender: oneshot::Sender<Result<Box<Server>, CheckoutError>>,
 }
 
@@ -51,7 +43,10 @@ pub(crate) struct Pool {
     pub(super) idle: RefCell<Vec<Box<Server>>>,
     /// In the order in which they came; who gives up leaves at once.
     pub(super) queue: RefCell<VecDeque<Waiter>>,
-    opening: Cell<usize>,
+    /// What each server connection that is being opened is opened with.
+    pub(super) opening: RefCell<Vec<Opening>>,
+    /// What the last client that waited needed its server connection opened with.
+    wanted: RefCell<Opening>,
     /// Attempts to open a server connection that failed in a row.
     pub(super) failures: Cell<u32>,
     pub(super) retrying: Cell<bool>,
@@ -80,7 +75,8 @@ impl Pool {
             worker,
             idle: RefCell::default(),
             queue: RefCell::default(),
-            opening: Cell::new(0),
+            opening: RefCell::default(),
+            wanted: RefCell::default(),
             failures: Cell::new(0),
             retrying: Cell::new(false),
             patient: Cell::new(false),
@@ -88,22 +84,24 @@ impl Pool {
         })
     }
 
-    /// A free server connection, when no client waits before this one.
+    /// A free server connection that was opened with this, when no client waits before this one.
     #[inline]
-    pub(crate) fn try_check_out(&self) -> Option<Box<Server>> {
+    pub(crate) fn try_check_out(&self, opening: &Opening) -> Option<Box<Server>> {
         if !self.queue.borrow().is_empty() || self.shared.is_paused() {
             return None;
         }
-        let server = self.take_idle()?;
+        let server = self.take_idle(|server| server.fits(opening))?;
         self.counters.wait.observe(Duration::ZERO);
         self.counters.active_servers.change(1);
         Some(server)
     }
 
-    /// The most recently used idle server connection that is still good.
-    pub(super) fn take_idle(&self) -> Option<Box<Server>> {
+    /// The most recently used idle server connection of these that is still good.
+    #[inline]
+    pub(super) fn take_idle(&self, fits: impl Fn(&Server) -> bool) -> Option<Box<Server>> {
         let mut idle = self.idle.borrow_mut();
-        while let Some(mut server) = idle.pop() {
+        while let Some(index) = idle.iter().rposition(|server| fits(server)) {
+            let mut server = idle.remove(index);
             self.show_idle(&idle);
             if server.health() == Health::Dead {
                 info!(server_id = server.about.card.id, pool = %self.name(), "server closed an idle connection");
@@ -133,7 +131,10 @@ impl Pool {
     /// # Errors
     ///
     /// [`CheckoutError::QueueFull`]; [`CheckoutError::Connect`] when waiting would not help.
-    pub(super) fn enqueue(self: &Rc<Self>) -> Result<(Outcome, Moment, Duration), CheckoutError> {
+    pub(super) fn enqueue(
+        self: &Rc<Self>,
+        opening: &Opening,
+    ) -> Result<(Outcome, Moment, Duration), CheckoutError> {
         if let Some((source, again)) = self.hopeless() {
             return Err(CheckoutError::Connect {
                 database: self.shared.key.database.to_string(),
@@ -150,7 +151,14 @@ impl Pool {
         }
         let (sender, receiver) = oneshot::channel();
         let since = Moment::now();
-        self.queue.borrow_mut().push_back(Waiter { since, sender });
+        if *self.wanted.borrow() != *opening {
+            self.wanted.replace(opening.clone());
+        }
+        self.queue.borrow_mut().push_back(Waiter {
+            since,
+            opening: opening.clone(),
+            sender,
+        });
         self.show_queue();
         let limit = settings.checkout_timeout;
         drop(settings);
@@ -175,8 +183,10 @@ impl Pool {
 
     pub(super) fn show_queue(&self) {
         let queue = self.queue.borrow();
-        let oldest = queue.front().map(|waiter| waiter.since);
-        self.shared.waits(self.worker, queue.len(), oldest);
+        let first = queue.front();
+        let first = first.map(|waiter| (waiter.since, kind(&waiter.opening)));
+        self.shared.waits(self.worker, queue.len(), first);
+        self.shared.seeks(self.worker, self.unserved().is_some());
     }
 
     /// Looks for what the clients that wait can be given.
@@ -189,152 +199,37 @@ impl Pool {
         {
             self.fail_all(&error, Some(again));
         }
-        while !self.queue.borrow().is_empty() {
-            match self.take_idle() {
-                Some(server) => self.place(server),
-                None => break,
-            }
-        }
-        let mut wanted = self.queue.borrow().len().saturating_sub(self.opening.get());
-        if self.failures.get() > 0 {
+        self.hand_out_idle();
+        if self.failures.get() > 0 && self.unserved().is_some() {
             // The server lets nobody else in: what is idle elsewhere is all that there is.
-            if wanted > 0 {
-                self.shared.ask_for_donation(self.worker);
-            }
-            // One attempt at a time until one succeeds, and none where it would be refused again.
-            let may_try = self.opening.get() == 0
-                && !self.retrying.get()
-                && self.shared.refused.now(self.shared.generation()).is_none();
-            wanted = wanted.min(usize::from(may_try));
+            self.ask_for_donation();
         }
-        while wanted > 0 && self.opening.get() < MAX_OPENING {
-            let Some(permit) = self.shared.permit() else {
+        while let Some(index) = self.unserved()
+            && self.may_open()
+        {
+            let opening = self.queue.borrow()[index].opening.clone();
+            let Some(permit) = self.shared.permit().or_else(|| self.make_room()) else {
                 return self.ask_others();
             };
-            self.open(permit);
-            wanted -= 1;
+            self.open(permit, opening);
         }
     }
 
-    /// Keeps so many idle server connections ready.
+    /// Keeps so many idle server connections ready, such as the last client needed.
     pub(crate) fn fill(self: &Rc<Self>, min_idle: usize) {
-        let ready = self.idle.borrow().len() + self.opening.get();
-        let is_trying = self.retrying.get() || self.failures.get() > 0 && self.opening.get() > 0;
+        let opening = self.wanted.borrow().clone();
+        let idle = self.idle.borrow();
+        let fitting = idle.iter().filter(|server| server.fits(&opening)).count();
+        drop(idle);
+        let ready = fitting + self.opening.borrow().len();
         if ready < min_idle
-            && !is_trying
+            && self.may_open()
             && self.shared.refused.now(self.shared.generation()).is_none()
             && !self.shared.is_paused()
             && let Some(permit) = self.shared.permit()
         {
-            self.open(permit);
+            self.open(permit, opening);
         }
-    }
-
-    fn open(self: &Rc<Self>, permit: Permit) {
-        self.opening.set(self.opening.get() + 1);
-        self.counters.opening_servers.set(self.opening.get() as u64);
-        let pool = self.clone();
-        tokio::task::spawn_local(async move {
-            let generation = pool.shared.generation();
-            let started = Moment::now();
-            let outcome = pool.connect().await;
-            pool.opening.set(pool.opening.get() - 1);
-            pool.counters.opening_servers.set(pool.opening.get() as u64);
-            match outcome {
-                Ok((connection, endpoint)) => {
-                    pool.counters.connect.observe(started.elapsed());
-                    pool.opened(connection, permit, generation, &endpoint);
-                }
-                Err(error) => pool.failed(Arc::new(error), permit, generation),
-            }
-        });
-    }
-
-    async fn connect(&self) -> Result<(connector::Connection, String), ConnectError> {
-        let database = &self.shared.database;
-        let endpoint = database.endpoint.load_full();
-        let login = self.shared.login.load_full();
-        let user = self.shared.key.user.as_deref().unwrap_or_default();
-        let login = match &*login {
-            Login::Endpoint => connector::Login::Endpoint,
-            Login::Password(password) => connector::Login::Password {
-                user,
-                password: password.clone(),
-            },
-            Login::Keys { client, server } => connector::Login::ScramKeys {
-                user,
-                client_key: client.clone(),
-                server_key: server.clone(),
-            },
-        };
-        let dbname = database.name_at(&endpoint);
-        let limit = endpoint.connector.longest().unwrap_or(OPEN_LIMIT);
-        let deadline = std::time::Instant::now() + limit;
-        let connection = endpoint
-            .connector
-            .connect(login, Some(&dbname), &[], deadline)
-            .await?;
-        Ok((connection, endpoint.name.clone()))
-    }
-
-    fn opened(
-        self: &Rc<Self>,
-        connection: connector::Connection,
-        permit: Permit,
-        generation: u64,
-        endpoint: &str,
-    ) {
-        self.counters.server_opened.add(1);
-        self.shared.database.health.succeeded();
-        self.shared.refused.forget();
-        self.shared.welcomes.compare(&connection.parameters);
-        self.failures.set(0);
-        *self.last_error.borrow_mut() = None;
-        let settings = self.shared.database.settings.load();
-        let server = Server::new(
-            connection,
-            Some(permit),
-            generation,
-            endpoint,
-            NonZeroUsize::try_from(settings.prepared_statements).unwrap_or(NonZeroUsize::MAX),
-            settings.lifetime.get(),
-        );
-        debug!(server_id = server.about.card.id, pool = %self.name(), "opened server connection");
-        self.place(Box::new(server));
-        self.help();
-    }
-
-    fn failed(self: &Rc<Self>, error: Arc<ConnectError>, permit: Permit, generation: u64) {
-        permit.return_silently();
-        self.counters.server_failed.add(1);
-        self.shared.database.health.failed(&error);
-        let failures = self.failures.get().saturating_add(1);
-        self.failures.set(failures);
-        let before = self.last_error.replace(Some(error.clone()));
-        if before.is_none_or(|before| before.sqlstate() != error.sqlstate()) {
-            warn!(pool = %self.name(), error = %crate::report::chain(&*error), "cannot open server connection");
-        }
-        if !error.is_retryable() {
-            self.shared.refused.note(&error, generation);
-            if self.hopeless().is_some() {
-                self.fail_all(&error, None);
-            }
-        }
-        if self.retrying.replace(true) {
-            return;
-        }
-        let delay = match self.shared.refused.now(generation) {
-            Some((_, again)) => again,
-            None => RETRY
-                .1
-                .min(RETRY.0 * 2u32.saturating_pow(failures.min(10) - 1)),
-        };
-        let pool = self.clone();
-        tokio::task::spawn_local(async move {
-            tokio::time::sleep(delay).await;
-            pool.retrying.set(false);
-            pool.help();
-        });
     }
 
     /// Takes a server connection back from a client: the one door, which resets it.
@@ -404,14 +299,15 @@ impl Pool {
         };
         let paused = self.shared.is_paused();
         let generation = self.shared.generation();
-        let mut kept = Vec::new();
+        let wanted = self.wanted.borrow().clone();
+        let (mut kept, mut ready) = (Vec::new(), 0);
         for mut server in std::mem::take(&mut *self.idle.borrow_mut()) {
             let idle_for = now.since(server.about.used.get());
             let too_long = settings
                 .idle_timeout
                 .get()
                 .is_some_and(|limit| idle_for > limit)
-                && kept.len() >= min_idle;
+                && (ready >= min_idle || !server.fits(&wanted));
             if server.health() == Health::Dead {
                 info!(server_id = server.about.card.id, pool = %self.name(), "server closed an idle connection");
                 self.counters.discards.add("server_gone");
@@ -426,6 +322,7 @@ impl Pool {
             } else if too_long || is_left && is_retired {
                 "idle"
             } else {
+                ready += usize::from(server.fits(&wanted));
                 kept.push(server);
                 continue;
             };
@@ -459,7 +356,7 @@ impl Pool {
     pub(crate) fn is_unused(&self) -> bool {
         self.idle.borrow().is_empty()
             && self.queue.borrow().is_empty()
-            && self.opening.get() == 0
+            && self.opening.borrow().is_empty()
             && self.counters.clients.get() == 0
     }
 }

@@ -26,11 +26,13 @@ mod closing;
 mod patience;
 mod trouble;
 mod placing;
+mod opening;
 mod waiting;
 
 pub(crate) use error::CheckoutError;
 pub(crate) use health::{Failure, Health};
-pub(crate) use local::{OPEN_LIMIT, Pool};
+pub(crate) use local::Pool;
+pub(crate) use opening::OPEN_LIMIT;
 pub(crate) use reset::Condition;
 pub(crate) use server::{Card, Delivered, Server};
 pub(crate) use shared::{Database, Login, PoolKey, SharedPool, Signal, Signals};

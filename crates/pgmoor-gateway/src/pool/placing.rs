@@ -5,37 +5,36 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use super::local::Pool;
+use super::permit::Permit;
 use super::server::{Parted, Server};
-use super::shared::Signal;
+use super::shared::{DETOUR, Signal, Wish, kind};
+use crate::parameters::Opening;
+
+/// Why a server connection is closed that makes room for one that is opened with what another client
+/// asks for, as the metrics say it.
+const OTHER_PARAMETERS: &str = "startup_parameters";
 
 impl Pool {
     /// Gives a clean server connection to who needs it most, or keeps it.
-    pub(super) fn place(self: &Rc<Self>, mut server: Box<Server>) {
+    pub(super) fn place(self: &Rc<Self>, server: Box<Server>) {
         if let Some(reason) = self.unwanted(&server) {
             self.counters.discards.add(reason);
             server.close();
             return self.help();
         }
-        if self.queue.borrow().is_empty() && !self.has_needier() {
-            {
-                let mut idle = self.idle.borrow_mut();
-                idle.push(server);
-                self.show_idle(&idle);
-            }
-            // A client elsewhere may have begun to wait before it could see this.
-            if self.has_needier()
-                && let Some(server) = self.take_idle()
-            {
-                self.place_elsewhere(server);
-            }
-            return;
+        let kind = kind(&server.about.state.opened_with);
+        match self.shared.neediest(self.worker, kind) {
+            Some(worker) => self.give(*server, worker),
+            None => self.serve(server),
         }
-        if let Some(neediest) = self.shared.neediest(self.worker) {
-            return self.give(*server, neediest);
-        }
-        loop {
-            let Some(waiter) = self.queue.borrow_mut().pop_front() else {
-                return self.place(server);
+    }
+
+    /// Gives it to the client here that waits longest of those that it fits, or keeps it. One that
+    /// does not fit makes room for one that does.
+    fn serve(self: &Rc<Self>, mut server: Box<Server>) {
+        while let Some(index) = self.next_for(&server) {
+            let Some(waiter) = self.queue.borrow_mut().remove(index) else {
+                continue;
             };
             self.counters.wait.observe(waiter.since.elapsed());
             self.counters.active_servers.change(1);
@@ -48,6 +47,67 @@ impl Pool {
                 Err(Err(_)) => return self.show_queue(),
             }
         }
+        if self.unserved().is_some() && self.failures.get() == 0 {
+            self.counters.discards.add(OTHER_PARAMETERS);
+            server.close();
+            return self.help();
+        }
+        let opened_with = server.about.state.opened_with.clone();
+        {
+            let mut idle = self.idle.borrow_mut();
+            idle.push(server);
+            self.show_idle(&idle);
+        }
+        // A client elsewhere may have begun to wait before it could see this.
+        let kind = kind(&opened_with);
+        if let Some(worker) = self.shared.neediest(self.worker, kind)
+            && let Some(server) = self.take_idle(|server| server.fits(&opened_with))
+        {
+            self.give(*server, worker);
+        }
+    }
+
+    /// The place in the queue of the client that is to have it: the first one that it fits, unless
+    /// another has waited much longer.
+    fn next_for(&self, server: &Server) -> Option<usize> {
+        let queue = self.queue.borrow();
+        let fits = queue
+            .iter()
+            .position(|waiter| server.fits(&waiter.opening))?;
+        if fits > 0
+            && let Some(first) = self.unserved()
+            && self.failures.get() == 0
+            && first < fits
+            && queue[fits].since.since(queue[first].since) > DETOUR
+        {
+            return None;
+        }
+        Some(fits)
+    }
+
+    /// Gives idle server connections to clients here that they fit.
+    pub(super) fn hand_out_idle(self: &Rc<Self>) {
+        while let Some(opening) = self.next_that_fits() {
+            if let Some(server) = self.take_idle(|server| server.fits(&opening)) {
+                self.place(server);
+            }
+        }
+    }
+
+    /// What the first client wants for whom there is an idle server connection.
+    fn next_that_fits(&self) -> Option<Opening> {
+        let idle = self.idle.borrow();
+        let queue = self.queue.borrow();
+        let mut wanted = queue.iter().map(|waiter| &waiter.opening);
+        wanted
+            .find(|opening| idle.iter().any(|server| server.fits(opening)))
+            .cloned()
+    }
+
+    /// A permit for one more server connection, in place of an idle one that fits no client here.
+    pub(super) fn make_room(&self) -> Option<Permit> {
+        self.close_idle(OTHER_PARAMETERS);
+        self.shared.permit()
     }
 
     /// Why a server connection that came back is not used again.
@@ -68,9 +128,13 @@ impl Pool {
         }
     }
 
-    /// Closes the idle server connection that was not used for longest: a client of another pool
-    /// needs its place.
+    /// A client of another pool needs the place of an idle server connection.
     pub(crate) fn evict(&self) {
+        self.close_idle("evicted");
+    }
+
+    /// Closes the idle server connection that was not used for longest.
+    fn close_idle(&self, reason: &'static str) {
         let mut idle = self.idle.borrow_mut();
         if idle.is_empty() {
             return;
@@ -78,19 +142,8 @@ impl Pool {
         let server = idle.remove(0);
         self.show_idle(&idle);
         drop(idle);
-        self.counters.discards.add("evicted");
+        self.counters.discards.add(reason);
         server.close();
-    }
-
-    fn has_needier(&self) -> bool {
-        self.shared.neediest(self.worker).is_some()
-    }
-
-    fn place_elsewhere(self: &Rc<Self>, server: Box<Server>) {
-        match self.shared.neediest(self.worker) {
-            Some(worker) => self.give(*server, worker),
-            None => self.place(server),
-        }
     }
 
     fn give(self: &Rc<Self>, server: Server, worker: usize) {
@@ -104,20 +157,33 @@ impl Pool {
         }
     }
 
-    /// A server connection from another worker.
+    /// A server connection from another worker, meant for a client here.
     pub(crate) fn receive(self: &Rc<Self>, parted: Parted) {
-        if let Ok(server) = parted.attach() {
+        let Ok(server) = parted.attach() else {
+            return;
+        };
+        if self.queue.borrow().is_empty() || self.unwanted(&server).is_some() {
             self.place(Box::new(server));
+        } else {
+            self.serve(Box::new(server));
         }
     }
 
     /// A client of another worker waits.
-    pub(crate) fn donate(self: &Rc<Self>, worker: usize) {
-        if self.shared.desks[worker].waiting.load(Ordering::SeqCst) == 0 {
+    pub(crate) fn donate(self: &Rc<Self>, wish: Wish) {
+        if self.shared.desks[wish.worker]
+            .waiting
+            .load(Ordering::SeqCst)
+            == 0
+        {
             return;
         }
-        if let Some(server) = self.take_idle() {
-            self.give(*server, worker);
+        if let Some(server) = self.take_idle(|server| server.fits(&wish.opening)) {
+            return self.give(*server, wish.worker);
+        }
+        let or_room = wish.or_room;
+        if !self.shared.ask_for_donation(wish, self.worker + 1) && or_room {
+            self.close_idle(OTHER_PARAMETERS);
         }
     }
 }

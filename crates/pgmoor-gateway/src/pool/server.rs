@@ -13,6 +13,7 @@ use tracing::debug;
 
 use super::permit::Permit;
 use crate::clock::Moment;
+use crate::parameters::Opening;
 use crate::relay::ServerState;
 
 /// An unfinished message that nobody asked for may not grow beyond this, in bytes.
@@ -111,6 +112,7 @@ impl Server {
         endpoint: &str,
         statements: NonZeroUsize,
         lifetime: Option<Duration>,
+        opened_with: Opening,
     ) -> Self {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let opened = Moment::now();
@@ -138,7 +140,7 @@ impl Server {
                     cancel: connection.cancel,
                     cancels: AtomicUsize::new(0),
                 }),
-                state: ServerState::new(connection.parameters, statements),
+                state: ServerState::new(connection.parameters, statements, opened_with),
                 inbox: connection.leftover,
                 outbox: Vec::new(),
                 used: Cell::new(opened),
@@ -146,6 +148,12 @@ impl Server {
                 permit,
             }),
         }
+    }
+
+    /// Whether a client can have it whose server connection has to be opened with `wants`.
+    #[inline]
+    pub(super) fn fits(&self, wants: &Opening) -> bool {
+        self.about.state.opened_with == *wants
     }
 
     pub(crate) fn is_expired(&self, now: Moment) -> bool {

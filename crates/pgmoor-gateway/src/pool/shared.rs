@@ -17,10 +17,14 @@ use super::welcomes::Welcomes;
 use crate::clock::Moment;
 use crate::counters::PoolCounters;
 use crate::endpoint::{Endpoint, Tenant, admit};
+use crate::parameters::{Opening, Parameters};
 use crate::settings::PoolSettings;
 
 /// A client elsewhere has to wait this much longer than the first one here to go before it.
 const FAIRNESS: Duration = Duration::from_millis(5);
+/// The same, where what came free cannot be used as it is: it was opened with other parameters than
+/// that client needs, and would be closed for one that is opened anew.
+pub(super) const DETOUR: Duration = Duration::from_millis(200);
 /// A client waits this long for a server connection of its own worker, which will probably be back
 /// sooner than another worker's could be here.
 pub(super) const PATIENCE: Duration = Duration::from_millis(2);
@@ -109,13 +113,24 @@ impl Database {
 pub(crate) enum Signal {
     /// A server connection for a client that waits there.
     Server(Arc<SharedPool>, Box<Parted>),
-    /// A client waits at this worker: give it an idle server connection if there is one.
-    Donate(Arc<SharedPool>, usize),
+    /// A client waits at another worker: give it an idle server connection if there is one.
+    Donate(Arc<SharedPool>, Wish),
     /// Look whether a waiting client can be helped now.
     Nudge(Arc<SharedPool>),
     /// A client of another pool needs its place: close the idle server connection that was not used
     /// for longest.
     Evict(Arc<SharedPool>),
+}
+
+/// What a client is given that no server connection of its own worker is for.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    /// Where it waits.
+    pub(super) worker: usize,
+    /// What its server connection has to be opened with.
+    pub(super) opening: Opening,
+    /// Where no idle server connection is like that, one of the others is to make room.
+    pub(super) or_room: bool,
 }
 
 /// The ways to the workers. No more signals are under way than there are clients waiting and
@@ -140,6 +155,10 @@ pub(crate) struct Desk {
     pub(crate) waiting: AtomicUsize,
     /// Since when the first of them does ([`Moment`]); 0 for none.
     pub(crate) oldest: AtomicU64,
+    /// The [`kind`] of server connection that this one needs.
+    kind: AtomicUsize,
+    /// A client waits for whom no server connection is being opened.
+    unserved: AtomicBool,
     /// Server connections that are free.
     pub(crate) idle: AtomicUsize,
     /// Since when the one is that was not used for longest ([`Moment`]); 0 for none.
@@ -152,6 +171,12 @@ impl Desk {
     pub(super) fn expects_servers(&self) -> bool {
         self.counters.active_servers.get() > 0
     }
+}
+
+/// Tells apart what server connections are opened with. The same for clients that share what is kept
+/// in [`Welcomes`]; that it may differ for some that are equal costs them a longer wait.
+pub(super) fn kind(opening: &Opening) -> usize {
+    opening.as_ref().map_or(0, Parameters::address)
 }
 
 /// A pool as all workers see it.
@@ -249,16 +274,16 @@ impl SharedPool {
         }
     }
 
-    /// A client of this worker begins or ceases to wait.
-    pub(crate) fn waits(&self, worker: usize, count: usize, oldest: Option<Moment>) {
+    /// A client of this worker begins or ceases to wait; `first` is since when the first one does,
+    /// and what kind of server connection it needs.
+    pub(super) fn waits(&self, worker: usize, count: usize, first: Option<(Moment, usize)>) {
         let desk = &self.desks[worker];
         let before = desk.waiting.swap(count, Ordering::SeqCst);
-        desk.oldest
-            .store(oldest.map_or(0, Moment::micros), Ordering::SeqCst);
+        let (oldest, kind) = first.map_or((0, 0), |(since, kind)| (since.micros(), kind));
+        desk.kind.store(kind, Ordering::SeqCst);
+        desk.oldest.store(oldest, Ordering::SeqCst);
         desk.counters.waiting_clients.set(count as u64);
-        desk.counters
-            .oldest_wait
-            .set(oldest.map_or(0, Moment::micros));
+        desk.counters.oldest_wait.set(oldest);
         if count >= before {
             self.waiting.fetch_add(count - before, Ordering::SeqCst);
         } else {
@@ -266,8 +291,16 @@ impl SharedPool {
         }
     }
 
-    /// The worker whose client should have a server connection that came free at `worker`.
-    pub(crate) fn neediest(&self, worker: usize) -> Option<usize> {
+    /// Whether a client of this worker waits for whom no server connection is being opened.
+    pub(super) fn seeks(&self, worker: usize, unserved: bool) {
+        self.desks[worker]
+            .unserved
+            .store(unserved, Ordering::SeqCst);
+    }
+
+    /// The worker whose client should have a server connection of this kind that came free at
+    /// `worker`, or its place.
+    pub(super) fn neediest(&self, worker: usize, kind: usize) -> Option<usize> {
         let own = &self.desks[worker];
         if self.waiting.load(Ordering::SeqCst) == own.waiting.load(Ordering::Relaxed) {
             return None;
@@ -275,9 +308,12 @@ impl SharedPool {
         let before = |moment: u64, by: Duration| {
             moment.saturating_sub(u64::try_from(by.as_micros()).unwrap_or(u64::MAX))
         };
-        let (limit, is_spare) = match own.oldest.load(Ordering::Relaxed) {
-            0 => (before(Moment::now().micros(), PATIENCE), true),
-            oldest => (before(oldest, FAIRNESS), false),
+        let (limit, detour, is_spare) = match own.oldest.load(Ordering::Relaxed) {
+            0 => {
+                let limit = before(Moment::now().micros(), PATIENCE);
+                (limit, limit, true)
+            }
+            oldest => (before(oldest, FAIRNESS), before(oldest, DETOUR), false),
         };
         self.desks
             .iter()
@@ -285,24 +321,30 @@ impl SharedPool {
             .filter(|(index, _)| *index != worker)
             .map(|(index, desk)| (index, desk, desk.oldest.load(Ordering::SeqCst)))
             .filter(|(_, desk, oldest)| {
+                let limit = if desk.kind.load(Ordering::SeqCst) == kind {
+                    limit
+                } else if desk.unserved.load(Ordering::SeqCst) {
+                    detour
+                } else {
+                    return false;
+                };
                 *oldest != 0 && (*oldest < limit || is_spare && !desk.expects_servers())
             })
             .min_by_key(|&(_, _, oldest)| oldest)
             .map(|(index, _, _)| index)
     }
 
-    /// Asks a worker that has an idle server connection to give it to `worker`.
-    pub(crate) fn ask_for_donation(self: &Arc<Self>, worker: usize) {
-        let donor = self
-            .desks
-            .iter()
-            .enumerate()
-            .find(|(index, desk)| *index != worker && desk.idle.load(Ordering::SeqCst) > 0);
-        if let Some((donor, _)) = donor {
-            let _ = self
-                .signals
-                .send(donor, Signal::Donate(self.clone(), worker));
-        }
+    /// Asks a worker that has idle server connections, of those from `first` on, to grant a client
+    /// its wish; `false` when there is none.
+    pub(super) fn ask_for_donation(self: &Arc<Self>, wish: Wish, first: usize) -> bool {
+        let desks = self.desks.iter().enumerate().skip(first);
+        let donor = desks
+            .filter(|(index, _)| *index != wish.worker)
+            .find(|(_, desk)| desk.idle.load(Ordering::SeqCst) > 0);
+        donor.is_some_and(|(donor, _)| {
+            let signal = Signal::Donate(self.clone(), wish);
+            self.signals.send(donor, signal).is_ok()
+        })
     }
 
     pub(crate) fn send(&self, worker: usize, signal: Signal) -> Result<(), Signal> {

@@ -11,6 +11,7 @@ use super::local::{Outcome, Pool};
 use super::reset::Condition;
 use super::server::Server;
 use crate::clock::Moment;
+use crate::parameters::Opening;
 
 /// A client's place in the queue.
 pub(crate) struct Waiting {
@@ -22,13 +23,13 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    /// Puts the client into the pool's queue.
+    /// Puts a client whose server connection has to be opened with `opening` into the pool's queue.
     ///
     /// # Errors
     ///
     /// [`CheckoutError::QueueFull`].
-    pub(crate) fn join(pool: &Rc<Pool>) -> Result<Self, CheckoutError> {
-        let (receiver, since, limit) = pool.enqueue()?;
+    pub(crate) fn join(pool: &Rc<Pool>, opening: &Opening) -> Result<Self, CheckoutError> {
+        let (receiver, since, limit) = pool.enqueue(opening)?;
         Ok(Self {
             pool: pool.clone(),
             receiver,

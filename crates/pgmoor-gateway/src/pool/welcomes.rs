@@ -6,13 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pgmoor_wire::backend;
 
-use crate::parameters::Parameters;
+use crate::parameters::{NAME, Opening, Parameters};
 
 /// Sets of startup parameters whose reported values are remembered.
 const MAX_WELCOMES: usize = 256;
-
-/// Each client has its own, and a server reports what it was given.
-const NAME: &str = "application_name";
 
 /// The parameters that a server reports at login, as they are told to a client.
 #[derive(Debug, Clone)]
@@ -65,8 +62,8 @@ pub(crate) struct Welcomes(Mutex<Known>);
 #[derive(Debug, Default)]
 struct Known {
     by_wish: HashMap<Parameters, Reported>,
-    /// What the server connection reported that was opened last.
-    plain: Vec<(String, String)>,
+    /// What the server connection reported that was opened last, by what it was opened with.
+    fresh: HashMap<Opening, Vec<(String, String)>>,
 }
 
 impl Welcomes {
@@ -76,17 +73,25 @@ impl Welcomes {
 
     /// A server connection was opened: what it reports is the truth now, of a version, a standby, a
     /// time zone. Where that is not what the one before reported, nothing of old holds any more.
-    pub(crate) fn compare(&self, plain: &[(String, String)]) {
+    pub(crate) fn compare(&self, opened_with: &Opening, reported: &[(String, String)]) {
         let mut known = self.known();
-        if known.plain != plain {
-            known.by_wish.clear();
-            known.plain = plain.to_vec();
+        let before = known.fresh.get(opened_with);
+        if before.is_some_and(|before| before == reported) {
+            return;
         }
+        if before.is_some() || known.fresh.len() >= MAX_WELCOMES {
+            known.by_wish.clear();
+            known.fresh.clear();
+        }
+        known.fresh.insert(opened_with.clone(), reported.to_vec());
     }
 
-    /// What a server reports to a client that asks for these parameters, if one did before.
-    pub(crate) fn get(&self, parameters: &Parameters) -> Option<Reported> {
-        self.known().by_wish.get(parameters).cloned()
+    /// What a server reports to a client that asks for these parameters, if one did before; with the
+    /// parameters as they are kept here, which all that ask for the same can share.
+    pub(crate) fn get(&self, parameters: &Parameters) -> Option<(Parameters, Reported)> {
+        let known = self.known();
+        let (parameters, reported) = known.by_wish.get_key_value(parameters)?;
+        Some((parameters.clone(), reported.clone()))
     }
 
     /// `is_current` is asked under the lock: nothing is remembered of a server that the pool has

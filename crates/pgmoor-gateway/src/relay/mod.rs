@@ -28,7 +28,7 @@ use lru::LruCache;
 use pgmoor_wire::backend::TransactionStatus;
 use pgmoor_wire::frontend;
 
-use crate::parameters::{Parameters, SessionParameters};
+use crate::parameters::{Opening, Parameters, SessionParameters};
 use crate::settings::{PoolMode, SessionState};
 use crate::sql::{Effect, Effects, PinReason};
 use crate::statements::Statement;
@@ -46,7 +46,9 @@ pub(crate) struct ServerState {
     pub(crate) status: TransactionStatus,
     /// The parameters that the server reports, as last reported.
     pub(crate) reported: Vec<(Box<str>, Box<str>)>,
-    /// The parameters that clients have set on it.
+    /// What it was opened with.
+    pub(crate) opened_with: Opening,
+    /// The parameters that it was opened with, or that clients have set on it.
     pub(crate) applied: Parameters,
     /// The statements that are prepared on it, least recently used first to go. Unbounded by
     /// itself: one that leaves has to be closed on the server too.
@@ -68,6 +70,7 @@ impl ServerState {
     pub(crate) fn new(
         reported: impl IntoIterator<Item = (String, String)>,
         statements: NonZeroUsize,
+        opened_with: Opening,
     ) -> Self {
         Self {
             status: TransactionStatus::Idle,
@@ -75,7 +78,8 @@ impl ServerState {
                 .into_iter()
                 .map(|(name, value)| (name.into(), value.into()))
                 .collect(),
-            applied: Parameters::default(),
+            applied: opened_with.clone().unwrap_or_default(),
+            opened_with,
             prepared: LruCache::unbounded(),
             statements,
             unnamed: None,
@@ -92,7 +96,7 @@ impl ServerState {
 
     /// Forgets what `DISCARD ALL` has cleared.
     pub(crate) fn discarded(&mut self) {
-        self.applied = Parameters::default();
+        self.applied = self.opened_with.clone().unwrap_or_default();
         self.prepared.clear();
         self.unnamed = None;
         self.dirty = false;
@@ -284,8 +288,8 @@ impl Relay {
         Ok(())
     }
 
-    /// Gives a session-mode client back what it asked for at its start, when it has reset its
-    /// session: to the server, those are settings like all others.
+    /// Gives a session-mode client that has reset its session back what it asked for at its start
+    /// and its server connection was not opened with: to the server, a setting like all others.
     #[inline]
     pub(crate) fn restore(
         &mut self,
@@ -299,7 +303,7 @@ impl Relay {
             return Ok(());
         }
         self.was_reset = false;
-        if let Some(sql) = self.parameters.current().restored() {
+        if let Some(sql) = self.parameters.current().restored(&server.opened_with) {
             frontend::write_query(out, &sql).map_err(|e| Violation::Malformed(e.to_string()))?;
             self.expected.push(Kind::OwnQuery);
         }

@@ -17,6 +17,7 @@ use pgmoor_wire::{frame, tag};
 use crate::buffers::Buffers;
 use crate::clients::{Client, Doing, Order};
 use crate::clock::Moment;
+use crate::parameters::Opening;
 use crate::pool::{Condition, Pool, Rest, Server, Waiting, is_end};
 use crate::relay::Relay;
 use crate::transfer::{flush, read};
@@ -39,6 +40,8 @@ pub(crate) struct Session {
     pool: Rc<Pool>,
     buffers: Rc<Buffers>,
     relay: Box<Relay>,
+    /// What its server connections have to be opened with.
+    opening: Opening,
     /// From the client, not used yet: part of a message, or what it sent while it waits.
     inbox: Vec<u8>,
     /// To the client, not sent yet.
@@ -73,6 +76,7 @@ impl Session {
         pool: Rc<Pool>,
         buffers: Rc<Buffers>,
         relay: Relay,
+        opening: Opening,
         ahead: Vec<u8>,
     ) -> Self {
         pool.counters.clients.change(1);
@@ -82,6 +86,7 @@ impl Session {
             pool,
             buffers,
             relay: Box::new(relay),
+            opening,
             inbox: ahead,
             outbox: Vec::new(),
             phase: Phase::Idle,
@@ -242,14 +247,14 @@ impl Session {
             }
             input = &input[frame::HEADER..];
         }
-        if let Some(server) = self.pool.try_check_out() {
+        if let Some(server) = self.pool.try_check_out(&self.opening) {
             self.adopt(server, self.client.heard.get());
             return self.take_from_client(input);
         }
         self.inbox = input.to_vec();
         // One that came before is not meant for this.
         self.client.takes_cancel();
-        match Waiting::join(&self.pool) {
+        match Waiting::join(&self.pool, &self.opening) {
             Ok(waiting) => {
                 self.does(Doing::Waiting, waiting.since());
                 self.phase = Phase::Waiting(Box::new(waiting));

@@ -212,10 +212,6 @@ async fn reset_goes_back_to_what_the_client_asked_for_at_its_start() {
         "discard all",
     ] {
         for mode in MODES {
-            if mode == PoolMode::Session && reset.starts_with("set") {
-                // Its answer does not tell it from any other SET: it gives the server's default.
-                continue;
-            }
             let gate = Gate::start(mode, 1).await;
             let mut client = gate
                 .client_with(&[("work_mem", "9MB"), ("lock_timeout", "1s"), ("my.own", "x")])
@@ -243,6 +239,112 @@ async fn reset_goes_back_to_what_the_client_asked_for_at_its_start() {
             assert_eq!(show(&mut client, "my.own").await, "x", "{mode:?} {reset}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_time_zone_that_is_reset_is_the_one_that_the_client_asked_for() {
+    for mode in MODES {
+        let gate = Gate::start(mode, 1).await;
+        let mut client = gate.client_with(&[("TimeZone", "Asia/Tokyo")]).await;
+        for reset in [
+            "reset time zone",
+            "set time zone local",
+            "set time zone default",
+        ] {
+            client.query("set time zone 'America/Lima'").await;
+
+            client.query(reset).await;
+
+            let now = show(&mut client, "timezone").await;
+            assert_eq!(now, "Asia/Tokyo", "{mode:?} {reset}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn in_session_mode_a_reset_counts_at_once_also_in_a_transaction_and_a_function() {
+    let gate = Gate::start(PoolMode::Session, 1).await;
+    let mut client = gate
+        .client_with(&[("options", "-c work_mem=9MB"), ("TimeZone", "Asia/Tokyo")])
+        .await;
+    client.query("set work_mem to '11MB'").await;
+    client.query("begin").await;
+
+    client.query("set local work_mem to default").await;
+
+    assert_eq!(show(&mut client, "work_mem").await, "9MB");
+    client.query("commit").await;
+    assert_eq!(show(&mut client, "work_mem").await, "11MB");
+    let code = "set work_mem to default; set timezone to utc; reset timezone";
+    client.query(&format!("do 'begin {code}; end'")).await;
+    assert_eq!(show(&mut client, "work_mem").await, "9MB");
+    assert_eq!(show(&mut client, "timezone").await, "Asia/Tokyo");
+}
+
+#[tokio::test]
+async fn in_session_mode_clients_that_ask_for_the_same_share_a_server_connection() {
+    let gate = Gate::start(PoolMode::Session, 1).await;
+    let mut processes = std::collections::BTreeSet::new();
+    for name in ["one", "two", "three"] {
+        let parameters = [("application_name", name), ("work_mem", "9MB")];
+        let mut client = gate.client_with(&parameters).await;
+        assert_eq!(show(&mut client, "application_name").await, name);
+        assert_eq!(show(&mut client, "work_mem").await, "9MB");
+        processes.insert(client.value("select pg_backend_pid()").await);
+        client.terminate().await;
+    }
+
+    assert_eq!(processes.len(), 1, "{processes:?}");
+}
+
+#[tokio::test]
+async fn in_session_mode_clients_that_ask_for_different_things_take_turns() {
+    let gate = Gate::start(PoolMode::Session, 1).await;
+    let mut turns = tokio::task::JoinSet::new();
+    for turn in 0..24 {
+        let (address, password) = (gate.address, gate.password.clone());
+        turns.spawn(async move {
+            let wanted = format!("{}MB", 4 + turn % 3);
+            let all = [("user", "app"), ("database", "app"), ("work_mem", &*wanted)];
+            let parameters = if turn % 3 == 0 { &all[..2] } else { &all };
+            let mut client = RawClient::connect(address).await;
+            client.login_with(parameters, &password).await;
+            let has = show(&mut client, "work_mem").await;
+            client.terminate().await;
+            (turn, wanted, has)
+        });
+    }
+
+    for (turn, wanted, has) in turns.join_all().await {
+        assert_eq!(has, wanted, "client {turn}");
+    }
+}
+
+#[tokio::test]
+async fn in_session_mode_what_the_server_refuses_at_its_start_ends_nobody_elses_wait() {
+    let gate = Gate::start(PoolMode::Session, 1).await;
+    let mut holder = gate.client().await;
+    holder.query("select 1").await;
+    let mut waiting = gate.client().await;
+    waiting.send(&f::query("select 2")).await;
+    let waits = async {
+        waiting.read_until_ready().await;
+        waiting.terminate().await;
+    };
+    let mut refused = RawClient::connect(gate.address).await;
+    let all = [
+        ("user", "app"),
+        ("database", "app"),
+        ("lock_timeout", "soon"),
+    ];
+    let refusal = refused.expect_login_error(&all, &gate.password, "22023");
+
+    let (error, (), ()) = tokio::join!(refusal, waits, holder.terminate());
+
+    assert_eq!(
+        error.text(),
+        "invalid value for parameter \"lock_timeout\": \"soon\""
+    );
 }
 
 #[tokio::test]

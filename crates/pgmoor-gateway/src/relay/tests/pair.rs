@@ -17,7 +17,7 @@ pub(super) struct Pair {
 
 pub(super) fn fresh_server() -> ServerState {
     let reported = [("TimeZone".to_owned(), "UTC".to_owned())];
-    ServerState::new(reported, NonZeroUsize::new(10).expect("not zero"))
+    ServerState::new(reported, NonZeroUsize::new(10).expect("not zero"), None)
 }
 
 impl Pair {

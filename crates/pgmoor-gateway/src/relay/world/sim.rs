@@ -82,7 +82,7 @@ fn server(statements: NonZeroUsize) -> Server {
     let reported = [("TimeZone".to_owned(), "UTC".to_owned())];
     Server {
         backend: Backend::new(),
-        state: ServerState::new(reported, statements),
+        state: ServerState::new(reported, statements, None),
         wire: Vec::new(),
         inbox: Vec::new(),
         taken: false,
