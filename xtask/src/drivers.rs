@@ -1,4 +1,5 @@
-//! Runs the suites of the real drivers in `tests/drivers`. What they test is theirs.
+//! Runs the programs that put real drivers, and other people's test suites, before a gateway. What
+//! they test is theirs.
 
 use std::ffi::OsString;
 use std::process::Command;
@@ -6,14 +7,19 @@ use std::process::Command;
 use xtask::failure::Failure;
 use xtask::{repository, shell};
 
-/// Runs all driver suites, or what `options` of `tests/drivers/run` choose, against a gateway built
-/// now. Returns the last line that they print, which sums up.
-pub(crate) fn run(options: &[OsString]) -> Result<String, Failure> {
+/// Our own suites of real drivers.
+pub(crate) const DRIVERS: &str = "tests/drivers/run";
+/// Test suites of PostgreSQL and its drivers.
+pub(crate) const SUITES: &str = "tests/suites/run";
+
+/// Runs one of them, or what `options` of it choose, against a gateway built now. Returns the last
+/// line that it prints, which sums up.
+pub(crate) fn run(program: &str, options: &[OsString]) -> Result<String, Failure> {
     shell::run(repository::cargo().args(["build", "--package", "pgmoor-cli"]))?;
     let binary = repository::target_dir().join("debug/pgmoor");
     let mut last = String::new();
     let ended = shell::run_watched(
-        Command::new(repository::root().join("tests/drivers/run"))
+        Command::new(repository::root().join(program))
             .current_dir(repository::root())
             .args(options)
             .env("PGMOOR", binary),
@@ -26,6 +32,6 @@ pub(crate) fn run(options: &[OsString]) -> Result<String, Failure> {
     match ended {
         Ok(()) => Ok(last),
         Err(failure) if last.is_empty() => Err(failure),
-        Err(_) => Err(Failure::new("driver suites failed").because(last)),
+        Err(_) => Err(Failure::new(format!("{program} failed")).because(last)),
     }
 }

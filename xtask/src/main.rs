@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use drivers::{DRIVERS, SUITES};
 use xtask::failure::Failure;
 
 /// The project's own tasks.
@@ -47,6 +48,12 @@ enum Task {
     /// The real drivers through the gateway; without a name, all of them
     E2e {
         /// Drivers, and other options of tests/drivers/run
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<OsString>,
+    },
+    /// Other people's test suites through the gateway, compared with what they give directly
+    Suites {
+        /// Suites, and other options of tests/suites/run
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<OsString>,
     },
@@ -90,7 +97,8 @@ fn run(task: Task) -> Result<(), Failure> {
         Task::Dev { options } => lab::run("dev", &options),
         Task::Check => check::run(),
         Task::Test(options) => suite::run(&options),
-        Task::E2e { options } => drivers::run(&options).map(drop),
+        Task::E2e { options } => drivers::run(DRIVERS, &options).map(drop),
+        Task::Suites { options } => drivers::run(SUITES, &options).map(drop),
         Task::Docs { check } => docs::run(check),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Bench { options } => lab::run("bench", &options),

@@ -4,7 +4,7 @@
 //! when its standard input ends:
 //!
 //! ```console
-//! $ cargo run --package pgmoor-testkit --example private-postgres [MAJOR]
+//! $ cargo run --package pgmoor-testkit --example private-postgres [MAJOR] [NAME=VALUE]...
 //! {"host":"127.0.0.1","port":23114,"user":"app","password":"…","database":"app",…}
 //! ```
 
@@ -18,8 +18,11 @@ async fn main() {
     let ca = Ca::default();
     let gateway = ca.server();
     let mut builder = Postgres::builder().tls(&ca).conf("max_connections", "200");
-    if let Some(major) = std::env::args().nth(1) {
-        builder = builder.major(major.parse().expect("argument is a major version"));
+    for argument in std::env::args().skip(1) {
+        builder = match argument.split_once('=') {
+            Some((name, value)) => builder.conf(name, value),
+            None => builder.major(argument.parse().expect("argument is a major version")),
+        };
     }
     let postgres = builder.start().await;
     let facts = json!({

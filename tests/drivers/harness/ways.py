@@ -18,17 +18,20 @@ from . import TARGET
 
 START_DEADLINE = 60  # seconds
 
+DATABASE = """\
+  {name}:
+    endpoint: primary{dbname}
+    pool: {{ mode: {mode}, size: {size}, session_state: pin, checkout_timeout: 30s }}"""
+
 # Smaller than the number of connections that the suites use at the same time.
 POOL_SIZE = 4
 
 CONFIGURATION = """\
 databases:
-  app:
-    endpoint: primary
-    pool: {{ mode: {mode}, size: {size}, session_state: pin, checkout_timeout: 30s }}
+{databases}
 endpoints:
   primary:
-    url: "postgres://app@127.0.0.1:{server_port}/app?{server_tls}"
+    url: "postgres://{user}@127.0.0.1:{server_port}?{server_tls}"
     credential: {{ provider: password, password: "${{SUITE_SERVER_PASSWORD}}" }}
 gateway:
   listen: ["127.0.0.1:{port}"]
@@ -37,7 +40,7 @@ gateway:
   state_dir: "{dir}/state"
   tls: {tls}
   auth:
-    users: {{ app: {{ password: "${{SUITE_CLIENT_PASSWORD}}" }} }}
+    users: {{ {user}: {{ password: "${{SUITE_CLIENT_PASSWORD}}" }} }}
 """
 
 
@@ -45,6 +48,7 @@ class Way:
     """One column of the table."""
 
     def __init__(self, mode, tls):
+        """`tls` is whether clients use TLS, as `gateway.tls.mode` says it, or nothing for never."""
         self.mode = mode
         self.tls = tls
         self.is_direct = mode == "direct"
@@ -67,8 +71,11 @@ class Way:
             yield environment
 
     @contextlib.contextmanager
-    def gateway(self, pgmoor, server, password, log):
-        """A gateway in front of the server; gives its port."""
+    def gateway(self, pgmoor, server, password, log, databases=None, size=POOL_SIZE):
+        """A gateway in front of the server, for the server's user; gives its port.
+
+        `databases` are the names that clients ask for, with the server's name where it has another.
+        """
         # Not the usual place of temporary files: a socket's path is at most 107 bytes long.
         directory = pathlib.Path(tempfile.mkdtemp(prefix="pgmoor-way-", dir="/tmp"))
         port, admin_port = free_port(), free_port()
@@ -76,9 +83,18 @@ class Way:
         tls = {"mode": "disable"}
         if self.tls:
             identity = (server["gateway_certificate"], server["gateway_key"])
-            tls = {"mode": "require", "certificate": identity[0], "key": identity[1]}
+            tls = {"mode": self.tls, "certificate": identity[0], "key": identity[1]}
+        entries = [
+            DATABASE.format(
+                name=name,
+                dbname=f"\n    dbname: {own_name}" if own_name else "",
+                mode=self.mode,
+                size=size,
+            )
+            for name, own_name in (databases or {"app": None}).items()
+        ]
         text = CONFIGURATION.format(
-            mode=self.mode, size=POOL_SIZE, dir=directory, port=port, admin_port=admin_port,
+            user=server["user"], databases="\n".join(entries), dir=directory, port=port, admin_port=admin_port,
             server_port=server["port"], tls=json.dumps(tls),
             server_tls=f"sslmode=verify-full&sslrootcert={root}" if self.tls else "sslmode=disable",
         )  # fmt: skip
@@ -106,14 +122,14 @@ class Way:
             shutil.rmtree(directory, ignore_errors=True)
 
 
-WAYS = [Way(mode, tls) for mode in ("direct", "session", "transaction") for tls in (False, True)]
+WAYS = [Way(mode, tls) for mode in ("direct", "session", "transaction") for tls in (None, "require")]
 
 
 @contextlib.contextmanager
-def postgres():
+def postgres(major=None, settings=()):
     """A private server of the test kit; it stops when its standard input ends."""
-    fixture = TARGET / "debug/examples/private-postgres"
-    with subprocess.Popen([fixture], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    fixture = [TARGET / "debug/examples/private-postgres", *([str(major)] if major else []), *settings]
+    with subprocess.Popen(fixture, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         line = process.stdout.readline()
         if not line:
             raise SystemExit("error: the private PostgreSQL does not start; see above")

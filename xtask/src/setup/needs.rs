@@ -78,6 +78,20 @@ pub(crate) const NEEDS: &[Need] = &[
         brew: &["node"],
     },
     Need {
+        name: "tools for source packages",
+        why: "PostgreSQL's own regression suite is built from its source",
+        purpose: Purpose::Test,
+        // Elsewhere than on Debian and its kin that suite is left out.
+        is_met: || {
+            !host::has("apt-get")
+                || ["dpkg-source", "make", "cc", "bzip2"]
+                    .into_iter()
+                    .all(host::has)
+        },
+        apt: &["dpkg-dev", "make", "gcc", "libc6-dev", "bzip2"],
+        brew: &[],
+    },
+    Need {
         name: "Go",
         why: "the suites of pgx and lib/pq",
         purpose: Purpose::Test,

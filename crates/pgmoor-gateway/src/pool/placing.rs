@@ -106,8 +106,8 @@ impl Pool {
 
     /// A permit for one more server connection, in place of an idle one that fits no client here.
     pub(super) fn make_room(&self) -> Option<Permit> {
-        self.close_idle(OTHER_PARAMETERS);
-        self.shared.permit()
+        let has_room = self.close_idle(OTHER_PARAMETERS);
+        has_room.then(|| self.shared.permit()).flatten()
     }
 
     /// Why a server connection that came back is not used again.
@@ -133,17 +133,18 @@ impl Pool {
         self.close_idle("evicted");
     }
 
-    /// Closes the idle server connection that was not used for longest.
-    fn close_idle(&self, reason: &'static str) {
+    /// Closes the idle server connection that was not used for longest; `false` when there is none.
+    fn close_idle(&self, reason: &'static str) -> bool {
         let mut idle = self.idle.borrow_mut();
         if idle.is_empty() {
-            return;
+            return false;
         }
         let server = idle.remove(0);
         self.show_idle(&idle);
         drop(idle);
         self.counters.discards.add(reason);
         server.close();
+        true
     }
 
     fn give(self: &Rc<Self>, server: Server, worker: usize) {
