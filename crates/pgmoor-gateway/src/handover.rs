@@ -34,7 +34,7 @@ use tracing::{info, warn};
 use crate::gateway::Gateway;
 use crate::letter::{Letter, MAX_SOCKETS, read_address, read_line, receive, refuse, send_sockets};
 use crate::listener::{Address, Listener};
-use crate::predecessor::{Predecessor, read_cancel};
+use crate::predecessor::{DELIVERED, Predecessor, read_cancel};
 use crate::traffic::{Standing, Traffic};
 
 /// How long the other process may take to answer.
@@ -249,8 +249,12 @@ impl Succession {
                     let Some((id, key)) = read_cancel(&text) else {
                         return;
                     };
-                    // The client of the successor is told that all is done when the successor is.
-                    drop(shared.cancel(id, key));
+                    // What it was meant for, or an error where there is nothing to cancel.
+                    let _ = shared.cancel(id, key).blocking_recv();
+                    let mut line = &self.0;
+                    if line.write_all(format!("{DELIVERED}\n").as_bytes()).is_err() {
+                        return;
+                    }
                 }
             });
         if let Err(error) = spawned {
@@ -331,9 +335,9 @@ impl Inheritance {
     pub fn ready(self, gateway: &Gateway) -> io::Result<()> {
         (&self.line).write_all(b"ready\n")?;
         self.line.set_write_timeout(Some(PATIENCE))?;
-        gateway
-            .shared()
-            .set_predecessor(Predecessor::new(self.pid, self.line));
+        self.line.set_read_timeout(Some(PATIENCE))?;
+        let predecessor = Predecessor::new(self.pid, self.line)?;
+        gateway.shared().set_predecessor(predecessor);
         info!(pid = self.pid, "took over from the running pgmoor");
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What a process writes to its successor, and how: the listening sockets, and a letter with them.
 
 use std::collections::BTreeMap;
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -12,6 +12,7 @@ use rustix::net::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::line;
 use crate::listener::{Address, Listener};
 use crate::traffic::Standing;
 
@@ -96,19 +97,7 @@ pub(crate) fn send_sockets(
 
 /// One line, byte by byte: what follows it is somebody else's.
 pub(crate) fn read_line(line: &UnixStream) -> io::Result<String> {
-    read_up_to(line, MAX_LINE)
-}
-
-fn read_up_to(mut line: &UnixStream, limit: usize) -> io::Result<String> {
-    let mut text = Vec::new();
-    let mut byte = [0];
-    while line.read(&mut byte)? == 1 && byte[0] != b'\n' {
-        text.push(byte[0]);
-        if text.len() > limit {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-    }
-    String::from_utf8(text).map_err(|_| io::ErrorKind::InvalidData.into())
+    line::read_line(line, MAX_LINE)
 }
 
 /// Asks for the sockets, and takes them.
@@ -136,7 +125,7 @@ pub(crate) fn receive(line: &UnixStream) -> io::Result<(Letter, Vec<OwnedFd>)> {
     if text.last() == Some(&b'\n') {
         text.pop();
     } else if received.bytes > 0 {
-        text.extend_from_slice(read_up_to(line, MAX_REST)?.as_bytes());
+        text.extend_from_slice(line::read_line(line, MAX_REST)?.as_bytes());
     }
     Ok((serde_json::from_slice(&text)?, sockets))
 }

@@ -22,6 +22,7 @@ mod login;
 mod welcome;
 mod listener;
 mod hooks;
+mod line;
 mod predecessor;
 mod worker;
 mod traffic;

@@ -251,11 +251,10 @@ impl Shared {
         let id = pid.cast_unsigned();
         let owner = worker_of(id) % self.workers();
         self.run_on(owner, move |worker| {
-            if worker.clients.cancel(id, &key, delivered).is_some()
+            if let Some(delivered) = worker.clients.cancel(id, &key, delivered)
                 && let Some(predecessor) = shared.predecessor.get()
             {
-                // A client that is gone with its process has nothing to cancel.
-                let _ = predecessor.cancel(pid, &key);
+                predecessor.cancel(pid, key, delivered);
             }
         });
         done

@@ -1,6 +1,6 @@
 //! One value that expires, fetched once for all who want it and renewed ahead of its end.
 //!
-//! [`state`] decides; this module waits and fetches. A fetch is a task of its own: whoever waits for it
+//! `state` decides; this module waits and fetches. A fetch is a task of its own: whoever waits for it
 //! may leave, and the others, and the next, still get what it brings.
 
 mod clock;
