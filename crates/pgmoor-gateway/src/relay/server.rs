@@ -319,6 +319,10 @@ impl Relay {
                 || matches!(state.as_str(), "22P02" | "22P03")
         };
         self.doubts_statements |= runs && sqlstate.is_some_and(is_stale);
+        // These two are hardly ever about anything else: nobody is given the stale one again, on no worker.
+        self.tally.changed_schema |= runs
+            && sqlstate
+                .is_some_and(|state| state == FEATURE_NOT_SUPPORTED || state == INTERNAL_ERROR);
         let asks_by_name = matches!(
             self.expected.head(),
             Some(Kind::Parse | Kind::OwnParse | Kind::Bind | Kind::Describe)

@@ -461,8 +461,9 @@ async fn a_statement_that_failed_and_is_prepared_again_is_a_new_one_wherever_it_
     one.query("begin").await;
     two.query("begin").await;
     for client in [&mut one, &mut two] {
-        client.pipeline(&prepare("again", text)).await;
-        assert_eq!(values(&client.pipeline(&run("again")).await), ["calm"]);
+        let prepared = client.pipeline(&prepare("again", text)).await;
+        let answer = client.pipeline(&run("again")).await;
+        assert_eq!(values(&answer), ["calm"], "{prepared:?} {answer:?}");
         client.query("commit").await;
     }
 }

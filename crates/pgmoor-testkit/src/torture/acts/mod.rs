@@ -28,7 +28,7 @@ macro_rules! acts {
             /// Does the act of this number.
             pub(super) async fn perform(&mut self, number: usize) -> Told {
                 match ACTS[number].0 {
-                    $($name => self.$method().await,)+
+                    $($name => Box::pin(self.$method()).await,)+
                     name => unreachable!("no act is called {name}"),
                 }
             }
