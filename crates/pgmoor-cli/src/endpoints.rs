@@ -219,11 +219,12 @@ fn fingerprint(endpoint: &EndpointSettings, address: &Endpoint) -> u64 {
         place.password = None;
     }
     place.to_uri_with_password().expose().hash(&mut hasher);
-    let credential = endpoint.credential.as_ref();
-    if let Some(password) = credential.and_then(|credential| credential.password.as_ref())
-        && password.file().is_none()
+    for secret in endpoint
+        .credential
+        .iter()
+        .flat_map(credential::inline_secrets)
     {
-        password.secret().expose().hash(&mut hasher);
+        secret.secret().expose().hash(&mut hasher);
     }
     hasher.finish()
 }

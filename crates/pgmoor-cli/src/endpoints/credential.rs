@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use pgmoor::Secret;
-use pgmoor::credential::azure::{self, Azure, Cloud, Source};
+use pgmoor::credential::azure::{self, Azure, ClientSecret, Cloud, Source};
 use pgmoor::credential::renewal::{Clock, Policy};
 use pgmoor::credential::{
     Command, CommandProvider, CredentialProvider, FileProvider, NoCredential, PasswordProvider,
@@ -13,7 +13,7 @@ use pgmoor::credential::{
 use pgmoor::endpoint::{Endpoint, Host};
 use pgmoor::http::Client;
 use pgmoor::settings::{
-    AzureCloud, AzureSource, CredentialProvider as Provider, CredentialSettings, Value,
+    AzureCloud, AzureSource, CredentialProvider as Provider, CredentialSettings, FiledSecret, Value,
 };
 
 use crate::config::surroundings::Surroundings;
@@ -59,11 +59,18 @@ impl Kept {
 
 /// All that a provider which fetches is made of. What is shown of settings hides their secrets.
 fn all_of(settings: &CredentialSettings, address: &Endpoint) -> Secret<String> {
-    let azure = settings.azure.as_ref();
-    let secret = azure.and_then(|azure| azure.client_secret.as_ref());
-    let secret = secret.map_or("", |secret| secret.secret().expose());
+    let secret = inline_secrets(settings).map(FiledSecret::secret);
+    let secret: Vec<&str> = secret.map(|secret| secret.expose().as_str()).collect();
     let cloud = azure_cloud(address);
-    Secret::new(format!("{:?} {cloud:?} {secret}", settings.show()))
+    Secret::new(format!("{:?} {cloud:?} {secret:?}", settings.show()))
+}
+
+/// The secrets that stand in the configuration itself: those in files are read when they are needed.
+pub(super) fn inline_secrets(settings: &CredentialSettings) -> impl Iterator<Item = &FiledSecret> {
+    let azure = settings.azure.as_ref();
+    let client = azure.and_then(|azure| azure.client_secret.as_ref());
+    let all = settings.password.iter().chain(client);
+    all.filter(|secret| secret.file().is_none())
 }
 
 /// The cloud that the server's name tells.
@@ -165,7 +172,11 @@ fn azure(
         resource: None,
         tenant_id: given.tenant_id,
         client_id: given.client_id,
-        client_secret: given.client_secret.map(|secret| secret.secret().clone()),
+        client_secret: given.client_secret.map(|secret| match secret.file() {
+            // Rotated as the password of the provider `file` is.
+            Some(file) => ClientSecret::File(file.to_owned()),
+            None => ClientSecret::Value(secret.secret().clone()),
+        }),
         client_certificate: given.client_certificate,
         federated_token_file: given.federated_token_file,
         object_id: given.object_id,

@@ -49,7 +49,7 @@ pub struct Azure {
     /// The application, or the user-assigned managed identity, by its client id.
     pub client_id: Option<String>,
     /// The application's secret.
-    pub client_secret: Option<Secret<String>>,
+    pub client_secret: Option<ClientSecret>,
     /// A PEM file with the application's certificate and its private key.
     pub client_certificate: Option<PathBuf>,
     /// A file with a token that the application trusts, such as that of a Kubernetes service account.
@@ -58,6 +58,15 @@ pub struct Azure {
     pub object_id: Option<String>,
     /// A user-assigned managed identity by its resource id.
     pub resource_id: Option<String>,
+}
+
+/// The secret of an application.
+#[derive(Debug, Clone)]
+pub enum ClientSecret {
+    /// As it is.
+    Value(Secret<String>),
+    /// In a file, which is read at each exchange: it may be rotated.
+    File(PathBuf),
 }
 
 /// Where an identity comes from.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pgmoor_wire::Secret;
 
 use super::cloud::Cloud;
-use super::{Azure, Source};
+use super::{Azure, ClientSecret, Source};
 
 /// A source, and what is there of it.
 pub(super) struct Candidate {
@@ -32,7 +32,7 @@ pub(super) struct Application {
 
 /// How it does.
 pub(super) enum Proof {
-    Secret(Secret<String>),
+    Secret(ClientSecret),
     /// PEM, with the private key.
     Certificate(PathBuf),
     /// Read at each exchange, as it is rotated.
@@ -142,7 +142,10 @@ impl Plan<'_> {
             (self.get)("AZURE_CLIENT_SECRET"),
             (self.get)("AZURE_CLIENT_CERTIFICATE_PATH"),
         ) {
-            (Some(secret), _) => (Proof::Secret(Secret::new(secret)), "AZURE_CLIENT_SECRET"),
+            (Some(secret), _) => (
+                Proof::Secret(ClientSecret::Value(Secret::new(secret))),
+                "AZURE_CLIENT_SECRET",
+            ),
             (None, Some(path)) => (
                 Proof::Certificate(path.into()),
                 "AZURE_CLIENT_CERTIFICATE_PATH",

@@ -102,7 +102,7 @@ fn certificate(seed: &str) -> (rcgen::Certificate, String) {
 async fn a_client_secret_is_exchanged_for_a_token() {
     let world = World::start().await;
     let azure = Azure {
-        client_secret: Some(Secret::new(world.azure.secret())),
+        client_secret: Some(ClientSecret::Value(Secret::new(world.azure.secret()))),
         ..world.application()
     };
 
@@ -110,10 +110,27 @@ async fn a_client_secret_is_exchanged_for_a_token() {
 }
 
 #[tokio::test]
+async fn a_secret_in_a_file_is_read_anew_at_each_exchange() {
+    let world = World::start().await;
+    let file = world.write("secret", "the one before", 0o600);
+    let azure = Azure {
+        client_secret: Some(ClientSecret::File(file)),
+        ..world.application()
+    };
+    let source = world.source(azure, vec![]);
+    let (text, ..) = failure(&source).await;
+    assert!(text.contains("AADSTS7000215"), "{text}");
+
+    world.write("secret", &format!("{}\n", world.azure.secret()), 0o600);
+
+    world.lets_in(&source).await;
+}
+
+#[tokio::test]
 async fn a_wrong_secret_is_told_in_entras_words_with_what_to_do() {
     let world = World::start().await;
     let azure = Azure {
-        client_secret: Some(Secret::new("canary-8812".to_owned())),
+        client_secret: Some(ClientSecret::Value(Secret::new("canary-8812".to_owned()))),
         ..world.application()
     };
     let source = world.source(azure, vec![]);
@@ -415,7 +432,7 @@ async fn secrets_go_to_no_authority_in_clear_text() {
     let world = World::start().await;
     let azure = Azure {
         authority_host: Some("http://login.example.com".to_owned()),
-        client_secret: Some(Secret::new("s".to_owned())),
+        client_secret: Some(ClientSecret::Value(Secret::new("s".to_owned()))),
         ..world.application()
     };
 
@@ -446,7 +463,7 @@ fn the_cloud_follows_from_the_servers_name() {
 #[test]
 fn the_source_follows_from_the_fields_given() {
     let some = |text: &str| Some(text.to_owned());
-    let secret = || Some(Secret::new("s".to_owned()));
+    let secret = || Some(ClientSecret::Value(Secret::new("s".to_owned())));
     let names = |azure: &Azure| {
         let candidates = plan::candidates(azure, &|_| None);
         candidates.iter().map(|one| one.source).collect::<Vec<_>>()
