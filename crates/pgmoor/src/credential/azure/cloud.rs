@@ -49,3 +49,23 @@ impl Cloud {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cloud_follows_from_the_servers_name() {
+        for (host, cloud) in [
+            ("db.postgres.database.azure.com", Some(Cloud::Public)),
+            ("DB.Postgres.Database.ChinaCloudApi.cn.", Some(Cloud::China)),
+            (
+                "db.postgres.database.usgovcloudapi.net",
+                Some(Cloud::UsGovernment),
+            ),
+            ("db.example.com", None),
+        ] {
+            assert_eq!(Cloud::of_host(host), cloud, "{host}");
+        }
+    }
+}

@@ -289,3 +289,55 @@ impl Plan<'_> {
         resource.trim_end_matches('/').to_owned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_source_follows_from_the_fields_given() {
+        let some = |text: &str| Some(text.to_owned());
+        let secret = || Some(ClientSecret::Value(Secret::new("s".to_owned())));
+        let names = |azure: &Azure| {
+            let candidates = candidates(azure, &|_| None);
+            candidates.iter().map(|one| one.source).collect::<Vec<_>>()
+        };
+        let whole = Azure {
+            tenant_id: some("t"),
+            client_id: some("c"),
+            client_secret: secret(),
+            ..Azure::default()
+        };
+
+        assert_eq!(names(&whole), ["client secret"]);
+        // As Backstage reads it: half of an application is a managed identity.
+        let half = Azure {
+            tenant_id: None,
+            ..whole.clone()
+        };
+        assert_eq!(names(&half), ["managed identity"]);
+        let certificate = Azure {
+            client_secret: None,
+            client_certificate: Some("app.pem".into()),
+            ..whole.clone()
+        };
+        assert_eq!(names(&certificate), ["client certificate"]);
+        let federated = Azure {
+            federated_token_file: Some("token".into()),
+            ..Azure::default()
+        };
+        assert_eq!(names(&federated), ["workload identity"]);
+        let cli = Azure {
+            source: Some(Source::Cli),
+            ..whole
+        };
+        assert_eq!(names(&cli), ["Azure CLI"]);
+        let all = [
+            "environment",
+            "workload identity",
+            "managed identity",
+            "Azure CLI",
+        ];
+        assert_eq!(names(&Azure::default()), all);
+    }
+}
