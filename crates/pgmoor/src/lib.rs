@@ -23,6 +23,8 @@ pub mod connector;
 #[cfg(feature = "google")]
 pub mod cloudsql;
 
+pub mod adapter;
+
 pub mod bundled;
 
 pub use pgmoor_wire::Secret;

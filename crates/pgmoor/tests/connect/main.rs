@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod adapter;
 mod cancel;
 mod common;
 mod credential;
