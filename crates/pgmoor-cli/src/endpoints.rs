@@ -60,45 +60,57 @@ impl Bundles {
     ) -> Result<Endpoints, Failure> {
         let mut opened = Endpoints::new();
         for (name, endpoint) in &settings.endpoints {
-            let mut line = None;
-            let (address, provider) = match (&endpoint.bundled, &endpoint.cloud_sql) {
-                (Some(_), _) if !is_used(name, settings) => continue,
-                (Some(bundled), _) => (
-                    self.hold(name, bundled, settings, surroundings).await?,
-                    no_credential(),
-                ),
-                (None, Some(cloud_sql)) => {
-                    let instance = google::instance(
-                        name,
-                        cloud_sql,
-                        endpoint,
-                        surroundings,
-                        &mut self.credentials,
-                    )?;
-                    line = Some(instance.line);
-                    (instance.address, instance.credential)
-                }
-                (None, None) => external(name, endpoint, surroundings, &mut self.credentials)?,
-            };
-            let fingerprint = fingerprint(endpoint, &address);
-            let environment = address::environment(surroundings);
-            let connector =
-                Connector::with_home(address, provider, environment.home()).map_err(|error| {
-                    Failure::new(Exit::Usage, format!("cannot prepare endpoint \"{name}\""))
-                        .because(&error)
-                })?;
+            if endpoint.bundled.is_some() && !is_used(name, settings) {
+                continue;
+            }
+            let connector = self
+                .connector(name, endpoint, settings, surroundings)
+                .await?;
             let limit = usize::try_from(endpoint.max_connections.get()).ok();
-            let exposes = endpoint.credential.as_ref();
-            let connector =
-                connector.exposing_tokens(exposes.is_some_and(|c| c.allow_unverified_tls));
-            let connector = match line {
-                Some(line) => connector.by_line(line),
-                None => connector,
-            };
+            let fingerprint = fingerprint(endpoint, connector.endpoint());
             let endpoint = pgmoor_gateway::Endpoint::new(name, connector, limit, fingerprint);
             opened.insert(name.clone(), Arc::new(endpoint));
         }
         Ok(opened)
+    }
+
+    /// What opens server connections of an endpoint. A bundled server is started.
+    ///
+    /// # Errors
+    /// The address is wrong, or the bundled server does not start.
+    pub(crate) async fn connector(
+        &mut self,
+        name: &str,
+        endpoint: &EndpointSettings,
+        settings: &Settings,
+        surroundings: &Surroundings,
+    ) -> Result<Connector, Failure> {
+        let mut line = None;
+        let (address, provider) = match (&endpoint.bundled, &endpoint.cloud_sql) {
+            (Some(bundled), _) => (
+                self.hold(name, bundled, settings, surroundings).await?,
+                no_credential(),
+            ),
+            (None, Some(cloud_sql)) => {
+                let kept = &mut self.credentials;
+                let instance = google::instance(name, cloud_sql, endpoint, surroundings, kept)?;
+                line = Some(instance.line);
+                (instance.address, instance.credential)
+            }
+            (None, None) => external(name, endpoint, surroundings, &mut self.credentials)?,
+        };
+        let environment = address::environment(surroundings);
+        let connector =
+            Connector::with_home(address, provider, environment.home()).map_err(|error| {
+                Failure::new(Exit::Usage, format!("cannot prepare endpoint \"{name}\""))
+                    .because(&error)
+            })?;
+        let exposes = endpoint.credential.as_ref();
+        let connector = connector.exposing_tokens(exposes.is_some_and(|c| c.allow_unverified_tls));
+        Ok(match line {
+            Some(line) => connector.by_line(line),
+            None => connector,
+        })
     }
 
     /// Lets go of the servers that no database is served from any more, unless clients still are.

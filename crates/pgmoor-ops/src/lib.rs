@@ -1,3 +1,12 @@
 //! The operator's work on a database.
+//!
+//! Modules are listed lowest layer first; each uses only those above it.
+
+pub mod error;
+
+pub mod session;
 
 pub mod traffic;
+
+pub use error::Error;
+pub use session::Session;

@@ -1,0 +1,60 @@
+//! Why the operator's work did not go on.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use pgmoor::connector::ConnectError;
+use pgmoor_wire::SqlState;
+
+/// Why the operator's work did not go on. `act` is what was attempted, as a verb phrase: "read the
+/// extensions".
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No session was opened.
+    #[error("cannot connect to {name}")]
+    Connect {
+        /// The endpoint or URL, without a password.
+        name: String,
+        /// Why.
+        #[source]
+        source: ConnectError,
+    },
+    /// The session that was opened does not speak as expected.
+    #[error("cannot use the session on {server}")]
+    Session {
+        /// Host and address.
+        server: String,
+        /// Why.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The server refused a statement, or the session broke.
+    #[error("cannot {act}")]
+    Statement {
+        /// What was attempted.
+        act: String,
+        /// Why.
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    /// It took too long; the server was asked to cancel it.
+    #[error("cannot {act}: no answer within {limit:?}")]
+    Timeout {
+        /// What was attempted.
+        act: String,
+        /// How long it was waited for.
+        limit: Duration,
+    },
+}
+
+impl Error {
+    /// What the server called it, where it was the server that refused.
+    pub fn sqlstate(&self) -> Option<SqlState> {
+        match self {
+            Self::Statement { source, .. } => SqlState::parse(source.code()?.code().as_bytes()),
+            Self::Connect { source, .. } => source.report()?.sqlstate,
+            Self::Session { .. } | Self::Timeout { .. } => None,
+        }
+    }
+}
