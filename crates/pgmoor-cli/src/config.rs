@@ -4,6 +4,8 @@ pub(crate) mod surroundings;
 
 mod yaml;
 
+pub(crate) mod systems;
+
 pub(crate) mod settings;
 
 pub(crate) mod address;

@@ -6,6 +6,8 @@ pub mod error;
 
 pub mod session;
 
+pub mod requirement;
+
 pub mod traffic;
 
 pub use error::Error;

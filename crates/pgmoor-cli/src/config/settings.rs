@@ -4,6 +4,9 @@ use pgmoor::settings::{
     Absent, BundledSettings, Data, EndpointSettings, Endpoints, Loader, Node, Place, Problem, join,
 };
 use pgmoor_gateway::settings::{DatabaseSettings, Databases, GatewaySettings, check_references};
+use pgmoor_ops::requirement::Systems;
+
+use super::systems;
 
 /// The endpoint that exists without being configured.
 pub(crate) const BUNDLED: &str = "bundled";
@@ -58,6 +61,8 @@ pgmoor::settings! {
         /// The servers that databases are served from. The endpoint `bundled` is always there: a server
         /// that pgmoor creates and runs itself.
         endpoints: Endpoints, since "0.1";
+        /// The applications that databases are for, besides those that are built in: what each needs.
+        systems: Systems, since "0.1";
         /// The gateway that clients connect to.
         gateway: GatewaySettings, since "0.1";
         /// The log, on standard error.
@@ -85,6 +90,7 @@ pub(crate) fn check_names(tree: &Node, loader: &mut Loader<'_>) {
     }
     check_references(&databases, &endpoints, tree, loader);
     check_choice(&endpoints, tree, loader);
+    systems::check_names(tree, loader);
     if let Some(entry) = tree.at(&["databases"]).and_then(|node| node.entry(CONSOLE)) {
         loader.report(
             Problem::new(

@@ -40,6 +40,9 @@ pgmoor::settings! {
         url: Option<ConnectionText>, example "postgres://app:${PGPASSWORD}@db.example.com/app?sslmode=verify-full", since "0.1";
         /// The database's name at the server; without it the endpoint's own, else the name clients ask for.
         dbname: Option<String>, example "app", since "0.1";
+        /// The application that uses it: one that is known (`backstage`, `coder`, `langsmith`, `prisme`), or
+        /// one of `systems`. It says what is checked and provisioned; without it little is assumed.
+        system: Option<String>, example "langsmith", since "0.1";
         /// How server connections are shared.
         pool: PoolSettings, since "0.1";
     }
