@@ -4,6 +4,8 @@
 
 pub mod error;
 
+pub mod sql;
+
 pub mod session;
 
 pub mod requirement;
