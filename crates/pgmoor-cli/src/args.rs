@@ -113,6 +113,18 @@ pub(crate) enum Command {
         before_help = "Examples:\n  pgmoor wait && npm start\n  pgmoor wait --timeout 2m --database app\n"
     )]
     Wait(Wait),
+    /// Look into how pgmoor logs in to an endpoint
+    #[command(
+        help_template = TEMPLATE,
+        before_help = "Examples:\n  pgmoor login test primary\n  pgmoor login test primary -o json\n",
+        subcommand_required = true,
+        arg_required_else_help = true
+    )]
+    Login {
+        /// What to do.
+        #[command(subcommand)]
+        command: Login,
+    },
     /// Show what a running gateway does
     #[command(help_template = TEMPLATE, before_help = "Examples:\n  pgmoor status\n  pgmoor status -o json | jq .\n")]
     Status,
@@ -239,6 +251,31 @@ pub(crate) struct Wait {
     pub(crate) database: Option<String>,
     /// How long to wait
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = duration)]
+    pub(crate) timeout: Duration,
+}
+
+/// What to do about logins.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Login {
+    /// Log in to an endpoint as the gateway does, and say by which identity, as whom, and over what
+    #[command(
+        help_template = TEMPLATE,
+        before_help = "Examples:\n  pgmoor login test                  the only endpoint that there is\n  \
+            pgmoor login test primary\n  pgmoor login test primary --database app -o json\n"
+    )]
+    Test(LoginTest),
+}
+
+/// Arguments of `login test`.
+#[derive(Debug, Args)]
+pub(crate) struct LoginTest {
+    /// The endpoint, by its name in the configuration [default: the only one]
+    pub(crate) endpoint: Option<String>,
+    /// The database, by the name that clients ask for [default: the first that the endpoint serves]
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) database: Option<String>,
+    /// How long it may take
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub(crate) timeout: Duration,
 }
 

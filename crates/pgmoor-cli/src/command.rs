@@ -3,6 +3,7 @@
 mod completions;
 mod config;
 mod docs;
+mod login;
 mod man;
 mod psql;
 mod run;
@@ -31,6 +32,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
         Command::Url(arguments) => url::run(&global, &arguments, output),
         Command::Psql(arguments) => psql::run(&global, &arguments),
         Command::Wait(arguments) => wait::run(&global, &arguments, output),
+        Command::Login { command } => login::run(&global, &command, output),
         Command::Status => status::run(&global, output),
         Command::Pause(arguments) => traffic::pause(&global, &arguments, output),
         Command::Resume(arguments) => traffic::resume(&global, &arguments, output),

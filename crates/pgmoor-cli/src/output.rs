@@ -157,6 +157,14 @@ impl Output {
     /// Prints what failed: for people on standard error, and as JSON on standard output if that is
     /// the form of results.
     pub(crate) fn failure(self, failure: &Failure) {
+        self.complain(failure);
+        if self.format == Format::Json {
+            self.json(&failure_json(failure));
+        }
+    }
+
+    /// Prints what failed for people, on standard error.
+    pub(crate) fn complain(self, failure: &Failure) {
         let mut stderr = anstream::stderr();
         for (index, problem) in failure.problems.iter().enumerate() {
             if index > 0 {
@@ -173,25 +181,34 @@ impl Output {
                 }
             }
         }
-        if self.format == Format::Json {
-            self.json(&failure_json(failure));
-        }
     }
 }
 
 fn failure_json(failure: &Failure) -> Value {
-    let errors: Vec<_> = failure
-        .problems
-        .iter()
-        .map(|problem| {
-            let origin = match &problem.origin {
-                pgmoor::settings::Origin::Default => Value::Null,
-                origin => json!(origin.to_string()),
-            };
-            json!({ "error": problem.what, "at": origin, "cause": problem.cause, "hint": problem.hint })
-        })
-        .collect();
-    json!({ "schema": SCHEMA, "ok": false, "exit_code": failure.exit.code(), "errors": errors })
+    json!({
+        "schema": SCHEMA,
+        "ok": false,
+        "exit_code": failure.exit.code(),
+        "errors": failure.errors(),
+    })
+}
+
+impl Failure {
+    /// What failed, as it stands in JSON documents.
+    pub(crate) fn errors(&self) -> Value {
+        let errors: Vec<_> = self
+            .problems
+            .iter()
+            .map(|problem| {
+                let origin = match &problem.origin {
+                    pgmoor::settings::Origin::Default => Value::Null,
+                    origin => json!(origin.to_string()),
+                };
+                json!({ "error": problem.what, "at": origin, "cause": problem.cause, "hint": problem.hint })
+            })
+            .collect();
+        Value::Array(errors)
+    }
 }
 
 /// A line of talk on standard error.

@@ -55,4 +55,5 @@ pub use listener::{Address, BindError, Listener, bind, bind_rest};
 pub use login::UserError;
 pub use metrics::metrics_reference;
 pub use pool::Unproven;
+pub use table::rfc3339;
 pub use traffic::{Drained, Standing, Traffic, TrafficError};

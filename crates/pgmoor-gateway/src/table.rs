@@ -123,7 +123,7 @@ pub(crate) fn utc(time: SystemTime) -> String {
 }
 
 /// `2026-11-21T00:58:02Z`, as programs read times.
-pub(crate) fn rfc3339(time: SystemTime) -> String {
+pub fn rfc3339(time: SystemTime) -> String {
     let (date, seconds) = date_of(time);
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     format!("{date}T{hour:02}:{minute:02}:{second:02}Z")

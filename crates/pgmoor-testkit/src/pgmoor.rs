@@ -1,15 +1,15 @@
 //! The product's own binary as a process of the test.
 
 mod child;
+mod http;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
+use std::process::{ExitStatus, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::frontend;
@@ -20,6 +20,7 @@ use crate::stream::Address;
 use child::{Launch, Process, lock};
 
 pub use child::Replaced;
+pub use http::HttpAnswer;
 
 /// How long a start may take; it includes `initdb` of a bundled server on a busy machine.
 const START_DEADLINE: Duration = Duration::from_secs(90);
@@ -111,6 +112,25 @@ impl PgmoorBuilder {
 
     /// Starts it without waiting for anything.
     pub fn launch(self) -> Pgmoor {
+        self.prepare(&["up"]).launched()
+    }
+
+    /// Runs another command with the same configuration and environment, to its end.
+    ///
+    /// # Panics
+    ///
+    /// When it does not end in time.
+    pub async fn run(self, command: &[&str]) -> Output {
+        let Prepared { launch, dir, .. } = self.prepare(command);
+        let mut program = tokio::process::Command::from(launch.command(&[]));
+        program.stdin(Stdio::null()).kill_on_drop(true);
+        let ended = tokio::time::timeout(START_DEADLINE, program.output()).await;
+        drop(dir);
+        let ended = ended.unwrap_or_else(|_| panic!("{command:?} did not end"));
+        ended.expect("the program can be run")
+    }
+
+    fn prepare(self, command: &[&str]) -> Prepared {
         let dir = private_dir("gate");
         let (port, admin_port) = (free_port(), free_port());
         let at = dir.path().display();
@@ -121,8 +141,8 @@ impl PgmoorBuilder {
         );
         let config_path = dir.path().join("pgmoor.yaml");
         write_private(&config_path, config);
-        let mut arguments = vec!["up".to_owned(), "--config".to_owned()];
-        arguments.push(config_path.display().to_string());
+        let mut arguments: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
+        arguments.extend(["--config".to_owned(), config_path.display().to_string()]);
         arguments.extend(self.arguments);
         let launch = Launch {
             binary: self.binary,
@@ -132,13 +152,34 @@ impl PgmoorBuilder {
             under: self.under,
             dir: dir.path().to_owned(),
         };
-        Pgmoor {
-            process: Mutex::new(launch.spawn(&[])),
+        Prepared {
             launch,
             port,
             admin_port,
             config_path,
             dir,
+        }
+    }
+}
+
+/// All that a process needs but the process.
+struct Prepared {
+    launch: Launch,
+    port: u16,
+    admin_port: u16,
+    config_path: PathBuf,
+    dir: TempDir,
+}
+
+impl Prepared {
+    fn launched(self) -> Pgmoor {
+        Pgmoor {
+            process: Mutex::new(self.launch.spawn(&[])),
+            launch: self.launch,
+            port: self.port,
+            admin_port: self.admin_port,
+            config_path: self.config_path,
+            dir: self.dir,
         }
     }
 }
@@ -150,15 +191,6 @@ pub struct Exit {
     pub status: ExitStatus,
     /// What it has printed, both streams.
     pub output: String,
-}
-
-/// An answer over HTTP.
-#[derive(Debug)]
-pub struct HttpAnswer {
-    /// The status code.
-    pub status: u16,
-    /// The body.
-    pub body: String,
 }
 
 /// A running `pgmoor up` with its own directory and free ports; it is stopped when this is dropped.
@@ -263,7 +295,7 @@ impl Pgmoor {
 
     /// Asks the admin listener with GET; none when it does not answer.
     pub async fn http(&self, path: &str) -> Option<HttpAnswer> {
-        let asked = tokio::time::timeout(Duration::from_secs(10), get(self.admin_port, path));
+        let asked = tokio::time::timeout(Duration::from_secs(10), http::get(self.admin_port, path));
         asked.await.ok()?
     }
 
@@ -409,56 +441,4 @@ async fn answers_clients(port: u16) -> bool {
         client.try_byte().await
     };
     matches!(ask.await, Ok(Some(_)))
-}
-
-async fn get(port: u16, path: &str) -> Option<HttpAnswer> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.ok()?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.ok()?;
-    parse_http(&String::from_utf8_lossy(&answer))
-}
-
-fn parse_http(answer: &str) -> Option<HttpAnswer> {
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    let status = head.split(' ').nth(1)?.parse().ok()?;
-    let chunked = head
-        .to_ascii_lowercase()
-        .contains("transfer-encoding: chunked");
-    let body = match chunked {
-        true => join_chunks(body),
-        false => body.to_owned(),
-    };
-    Some(HttpAnswer { status, body })
-}
-
-fn join_chunks(mut rest: &str) -> String {
-    let mut body = String::new();
-    while let Some((size, behind)) = rest.split_once("\r\n") {
-        let Ok(size) = usize::from_str_radix(size.trim(), 16) else {
-            break;
-        };
-        let Some(chunk) = behind.get(..size).filter(|chunk| !chunk.is_empty()) else {
-            break;
-        };
-        body.push_str(chunk);
-        rest = behind.get(size + 2..).unwrap_or_default();
-    }
-    body
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_in_chunks_is_put_together() {
-        let answer =
-            "HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
-
-        let parsed = parse_http(answer).expect("it is HTTP");
-
-        assert_eq!((parsed.status, parsed.body.as_str()), (503, "abcde"));
-    }
 }

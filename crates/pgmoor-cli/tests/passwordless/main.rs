@@ -3,5 +3,6 @@
 mod aws;
 mod azure;
 mod load;
+mod login;
 mod refusals;
 mod site;

@@ -96,3 +96,32 @@ async fn refused_role_is_told_to_clients_and_let_in_when_it_is_granted() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn login_test_tells_of_the_identity_in_the_certificate_and_logs_in_by_it() {
+    let (google, _postgres, instance) = machine().await;
+
+    let output = gate(&google, &instance)
+        .run(&["login", "test", "primary", "-o", "json"])
+        .await;
+
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(output.status.code(), Some(0), "{told:#}");
+    let credential = &told["credential"];
+    assert_eq!(
+        credential["source"],
+        "Google, in a certificate for Cloud SQL"
+    );
+    assert_eq!(credential["claims"]["principal"], APP);
+    let considered = credential["considered"].as_array().expect("a list");
+    let last = considered.last().expect("one");
+    assert_eq!(
+        (&last["source"], &last["outcome"]),
+        (&"metadata server".into(), &"used".into())
+    );
+    let login = &told["login"];
+    assert_eq!(login["user"], "app@proj.iam");
+    assert_eq!(login["tls"]["verified"], true);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(google.tokens().iter().all(|token| !text.contains(token)));
+}

@@ -188,7 +188,7 @@ impl Shared {
         };
         let ends = unix(SystemTime::now() + life);
         let payload = json!({
-            "aud": RESOURCE, "tid": TENANT, "appid": client, "oid": "5b9d2f10-0000-4000-8000-000000000001",
+            "aud": RESOURCE, "iss": format!("https://sts.windows.net/{TENANT}/"), "tid": TENANT, "appid": client, "oid": "5b9d2f10-0000-4000-8000-000000000001",
             "exp": ends, "uti": random_password(),
         });
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());

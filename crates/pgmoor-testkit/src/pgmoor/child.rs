@@ -27,6 +27,18 @@ impl Launch {
             .append(true)
             .open(&self.log_file)
             .expect("open the log");
+        let mut command = self.command(more);
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(File::try_clone(&log).expect("second handle of the log"))
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {}: {error}", self.binary.display()));
+        let guard = Guard::new("kill -KILL \"$1\"", &child.id().to_string());
+        Process { child, guard }
+    }
+
+    pub(super) fn command(&self, more: &[&str]) -> Command {
         let mut words = self
             .under
             .iter()
@@ -36,21 +48,15 @@ impl Launch {
         command.args(words);
         let kept = ["PATH", "HOME"];
         let kept = kept.iter().filter_map(|n| Some((*n, std::env::var_os(n)?)));
-        let child = command
+        command
             .args(&self.arguments)
             .args(more)
             .current_dir(&self.dir)
             .env_clear()
             .envs(kept)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(File::try_clone(&log).expect("second handle of the log"))
-            .stderr(log)
-            .process_group(0)
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {}: {error}", self.binary.display()));
-        let guard = Guard::new("kill -KILL \"$1\"", &child.id().to_string());
-        Process { child, guard }
+            .process_group(0);
+        command
     }
 }
 

@@ -43,6 +43,7 @@ impl CredentialProvider for IamLogin {
                     source: self.name(),
                     considered: Vec::new(),
                     claims: Ok(Vec::new()),
+                    has_secret: false,
                     status: None,
                 };
             };
@@ -51,6 +52,8 @@ impl CredentialProvider for IamLogin {
                 source: self.name(),
                 considered: login.source.considered(),
                 claims: token.map(|token| token.claims),
+                // It is in the certificate.
+                has_secret: true,
                 status: Some(login.status()),
             }
         })

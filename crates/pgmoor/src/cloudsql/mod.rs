@@ -151,6 +151,7 @@ impl CloudSql {
 
     async fn open_for(&self, attempt: &Attempt) -> Result<Opened, ConnectError> {
         let (name, deadline) = (&attempt.name, attempt.deadline);
+        let mut took = Vec::new();
         let prepared = async {
             let known = self.destination.known().await?;
             let values = known.cache.get(deadline).await?;
@@ -161,8 +162,12 @@ impl CloudSql {
             Ok(prepared) => prepared.map_err(|source| unprepared(name, source))?,
             Err(_) => return Err(attempt.timed_out(name, Stage::Credential)),
         };
+        took.push((Stage::Credential, attempt.started.elapsed()));
+        let begun = Instant::now();
         let dialled = self.dial(&known, &values, attempt).await;
         let (mut stream, server) = dialled.inspect_err(|_| known.cache.renew(&values))?;
+        took.push((Stage::Tcp, begun.elapsed()));
+        let begun = Instant::now();
         self.secure(&mut stream, &server, &values, attempt)
             .await
             .inspect_err(|error| {
@@ -177,10 +182,12 @@ impl CloudSql {
                 stage: Stage::Tls,
                 source: Arc::new(source),
             })?;
+        took.push((Stage::Tls, begun.elapsed()));
         let ticket = Ticket { known, values };
         Ok(Opened {
             stream,
             server,
+            took,
             refused: Box::new(move |how| ticket.refused(how)),
         })
     }

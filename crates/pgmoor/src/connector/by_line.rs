@@ -89,12 +89,16 @@ impl Connector {
         let Opened {
             mut stream,
             server,
+            took,
             refused,
         } = opened.map_err(|error| Refused {
             is_new: matches!(error, ConnectError::TlsHandshake { .. }),
             error,
         })?;
         let site = site.at(server);
+        for (stage, time) in took {
+            site.spent.add(stage, time);
+        }
         match self.start(&mut stream, wanted, wish, identity, &site).await {
             Ok(session) => {
                 let way = Way::Line(line.clone());

@@ -1,8 +1,10 @@
 //! A session that is ready, as its opener gets it.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::cancel::CancelTarget;
+use super::error::Stage;
 use crate::stream::Stream;
 
 /// A session that is ready for its first query.
@@ -27,6 +29,11 @@ pub struct Connection {
     pub database: String,
     /// Host and address, for people.
     pub server: String,
+    /// Whether TLS proved that the server is one that a trusted authority vouches for.
+    pub is_verified: bool,
+    /// How long each stage took, in the order in which they were begun; one that was gone through
+    /// twice counts both times.
+    pub took: Vec<(Stage, Duration)>,
 }
 
 impl fmt::Debug for Connection {

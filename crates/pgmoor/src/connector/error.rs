@@ -35,6 +35,20 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// The stage as one word, for programs.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Credential => "credential",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Auth => "auth",
+            Self::Startup => "startup",
+            Self::Target => "target",
+            Self::Cancel => "cancel",
+        }
+    }
+
     /// What is done in this stage, as a verb phrase.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::error::ConnectError;
+use super::error::{ConnectError, Stage};
 use crate::stream::Stream;
 
 /// A stream, when it comes.
@@ -28,6 +29,8 @@ pub struct Opened {
     pub stream: Stream,
     /// The server and its address, for people.
     pub server: String,
+    /// How long each stage of opening it took.
+    pub took: Vec<(Stage, Duration)>,
     /// To be told when what the stream was opened with is refused: by the login (`true`), or before it.
     /// Answers whether another attempt has something new to show.
     pub refused: Box<dyn Fn(bool) -> bool + Send + Sync>,

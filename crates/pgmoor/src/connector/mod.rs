@@ -20,6 +20,7 @@ mod order;
 mod report;
 mod error;
 mod hint;
+mod spent;
 mod site;
 mod channel;
 mod auth;
@@ -34,6 +35,7 @@ mod attempt;
 mod identity;
 mod start;
 mod by_line;
+mod examine;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -57,7 +59,7 @@ use identity::Identity;
 pub use line::{Line, Opened, Opening};
 use login::Failure;
 pub use report::ServerReport;
-use secure::Encryption;
+use secure::{Encryption, Protection};
 use site::Site;
 
 /// How long one of several servers may take to answer at all before the next is tried: a first packet
@@ -257,7 +259,7 @@ impl Connector {
         let (is_only, before) = (search.is_only && addresses.len() == 1, silent.len());
         for (index, address) in ordered.into_iter().enumerate() {
             let left = addresses.len() - index - 1 + search.hosts_left;
-            let site = Site::new(address.describe(host), self.deadline(wish, left));
+            let site = site.next(address.describe(host), self.deadline(wish, left));
             let mut place = site.place(host, address, search.wanted);
             if !is_only {
                 place.patience = Some(PATIENCE);
@@ -399,7 +401,11 @@ impl Connector {
             mode,
             tls: self.tls.clone(),
         };
-        Ok(self.connection(way, stream, session, identity, wish, site))
+        let connection = self.connection(way, stream, session, identity, wish, site);
+        Ok(Connection {
+            is_verified: protection == Protection::Verified,
+            ..connection
+        })
     }
 
     /// Each address has `connect_timeout`, and none more than is left until the caller's deadline.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
 use super::error::{ConnectError, Stage};
+use super::spent::Spent;
 
 /// One attempt at one address.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub(super) struct Site {
     pub(super) server: String,
     started: Instant,
     pub(super) deadline: Instant,
+    /// What this attempt, and those that led to it, took.
+    pub(super) spent: Spent,
 }
 
 impl Site {
@@ -23,6 +26,15 @@ impl Site {
             server,
             started: Instant::now(),
             deadline,
+            spent: Spent::default(),
+        }
+    }
+
+    /// An attempt that follows from this one, at another address and with a deadline of its own.
+    pub(super) fn next(&self, server: String, deadline: Instant) -> Self {
+        Self {
+            spent: self.spent.clone(),
+            ..Self::new(server, deadline)
         }
     }
 
@@ -32,6 +44,7 @@ impl Site {
             server,
             started: self.started,
             deadline: self.deadline,
+            spent: self.spent.clone(),
         }
     }
 
@@ -51,7 +64,10 @@ impl Site {
         stage: Stage,
         act: impl Future<Output = Result<T, ConnectError>>,
     ) -> Result<T, ConnectError> {
-        match timeout_at(deadline, act).await {
+        let begun = Instant::now();
+        let ended = timeout_at(deadline, act).await;
+        self.spent.add(stage, begun.elapsed());
+        match ended {
             Ok(outcome) => outcome,
             Err(_) => Err(ConnectError::Timeout {
                 server: self.server.clone(),

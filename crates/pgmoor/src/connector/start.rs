@@ -87,6 +87,7 @@ impl Connector {
         wish: &Wish<'_>,
         site: &Site,
     ) -> Connection {
+        let is_verified = matches!(way, Way::Line(_));
         let server_version = session.version().map_or(0, version::number);
         Connection {
             cancel: CancelTarget {
@@ -102,6 +103,8 @@ impl Connector {
             user: identity.user.clone(),
             database: self.database(wish, identity).to_owned(),
             server: site.server.clone(),
+            is_verified,
+            took: site.spent.all(),
         }
     }
 }

@@ -56,6 +56,7 @@ impl CredentialProvider for TokenProvider {
             super::Examined {
                 source: self.source.name(),
                 considered,
+                has_secret: token.is_ok(),
                 claims: token.map(|token| token.claims),
                 status: Some(self.renewal.status()),
             }

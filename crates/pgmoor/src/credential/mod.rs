@@ -72,6 +72,8 @@ pub struct Examined {
     pub considered: Vec<Considered>,
     /// What the credential says of its bearer, or why there is none.
     pub claims: Result<Vec<Claim>, CredentialError>,
+    /// Whether there is a secret to show to the server.
+    pub has_secret: bool,
     /// How its renewal stands, where it is renewed.
     pub status: Option<Status>,
 }
@@ -123,7 +125,8 @@ pub trait CredentialProvider: Send + Sync + fmt::Debug {
             Examined {
                 source: self.name(),
                 considered: Vec::new(),
-                claims: supplied.map(|_| Vec::new()),
+                has_secret: matches!(&supplied, Ok(credential) if credential.secret.is_some()),
+                claims: supplied.map(|credential| credential.claims()),
                 status: self.status(),
             }
         })
@@ -162,6 +165,14 @@ impl Credential {
             origin: None,
             advice: None,
         }
+    }
+
+    /// What can be told of one that says nothing of itself.
+    fn claims(&self) -> Vec<Claim> {
+        let user = self.user.as_ref().map(|user| Claim::new("user", user));
+        let end = self.expires_at.map(httpdate::fmt_http_date);
+        let end = end.map(|end| Claim::new("expires at", end));
+        user.into_iter().chain(end).collect()
     }
 
     /// Whether both are the same for the same user: of one origin, or else the same secret.
@@ -211,7 +222,7 @@ impl CredentialProvider for PasswordProvider {
 }
 
 /// An error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -144,6 +144,10 @@ impl AwsProvider {
             Claim::new("user", request.user),
             Claim::new("region", &region),
             Claim::new("signed at", signed_at),
+            Claim::new(
+                "expires at",
+                httpdate::fmt_http_date(end(&found.credentials, now)),
+            ),
         ];
         Ok((credential, claims))
     }
@@ -205,6 +209,7 @@ impl CredentialProvider for AwsProvider {
             Examined {
                 source: self.name(),
                 considered: lock(&self.shared.considered).clone(),
+                has_secret: claims.is_ok(),
                 claims,
                 status: self.status(),
             }

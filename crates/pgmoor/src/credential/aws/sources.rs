@@ -96,6 +96,7 @@ impl Search {
                 Err(CredentialsError::CredentialsNotLoaded(why)) if !self.is_named(source) => {
                     let why = match asking.last_failure() {
                         Some(failure) => chain(&failure),
+                        None if source == Source::Profile => no_profile(),
                         None => chain(&CredentialsError::CredentialsNotLoaded(why)),
                     };
                     considered.push(Considered::absent(name, why));
@@ -323,6 +324,16 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name)
         .ok()
         .filter(|value| !value.trim().is_empty())
+}
+
+/// Nobody names a profile, and the usual one is not there.
+fn no_profile() -> String {
+    let file = |name: &str, usual: &str| variable(name).unwrap_or_else(|| usual.to_owned());
+    format!(
+        "AWS_PROFILE is not set, and there is no profile \"default\" with credentials in {} or {}",
+        file("AWS_CONFIG_FILE", "~/.aws/config"),
+        file("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+    )
 }
 
 /// Where the container's endpoint is.

@@ -85,12 +85,14 @@ fn payload(token: &str) -> Option<serde_json::Value> {
 }
 
 fn claims(said: &serde_json::Value) -> Vec<Claim> {
-    const SHOWN: [(&str, &[&str]); 5] = [
+    const SHOWN: [(&str, &[&str]); 7] = [
         ("user", &["upn", "unique_name"]),
         ("application", &["appid", "azp"]),
         ("object", &["oid"]),
         ("tenant", &["tid"]),
+        ("subject", &["sub"]),
         ("audience", &["aud"]),
+        ("issuer", &["iss"]),
     ];
     let shown = SHOWN.iter().filter_map(|(name, keys)| {
         let value = keys.iter().find_map(|key| said[*key].as_str())?;
