@@ -13,7 +13,7 @@ use crate::host::{Account, copy_tree, free_port, give_to, private_dir, write_pri
 use crate::process::Guard;
 
 /// Ends the server and deletes its directory when the test process could not.
-const CLEAN_UP: &str = r#"
+pub(super) const CLEAN_UP: &str = r#"
 pid=$(head -n 1 "$1/data/postmaster.pid") && kill -QUIT "$pid"
 tries=0
 while [ -n "$pid" ] && kill -0 "$pid" && [ $tries -lt 50 ]; do sleep 0.1; tries=$((tries+1)); done

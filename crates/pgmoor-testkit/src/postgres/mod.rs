@@ -3,6 +3,7 @@
 mod binaries;
 mod builder;
 mod server;
+mod standby;
 mod template;
 
 use std::path::{Path, PathBuf};
