@@ -225,6 +225,16 @@ fn files_and_arguments_are_looked_through() {
     let mut search = Search::of(&[canary]);
     search.files(directory.path(), &[meant]);
     assert_eq!(search.hits.len(), 1, "{:?}", search.hits);
+    // The kernel lets a parent go on before the arguments of the new program can be read.
+    let arguments = format!("/proc/{}/cmdline", child.id());
+    let started = std::time::Instant::now();
+    while fs::read(&arguments).is_ok_and(|read| read.is_empty()) {
+        assert!(
+            started.elapsed().as_secs() < 20,
+            "the shell has no arguments"
+        );
+        std::thread::yield_now();
+    }
     search.processes(&[child.id()]);
 
     assert_eq!(search.hits.len(), 3, "{:?}", search.hits);
