@@ -1,23 +1,42 @@
-//! A DNS server that knows what a test tells it: texts, addresses and aliases, over UDP.
+//! A DNS server that knows what a test tells it: texts, addresses and aliases, over UDP; and fails when told to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 
-const A: u16 = 1;
-const CNAME: u16 = 5;
-const TXT: u16 = 16;
-const AAAA: u16 = 28;
+/// The kinds of records that it knows, by their numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u16)]
+pub enum Kind {
+    /// An IPv4 address.
+    A = 1,
+    /// An alias.
+    Cname = 5,
+    /// A text.
+    Txt = 16,
+    /// An IPv6 address.
+    Aaaa = 28,
+}
 
-/// Data of records by name and kind.
-type Records = HashMap<(String, u16), Vec<Vec<u8>>>;
+/// A name, and the number of a kind of records.
+type Question = (String, u16);
+
+/// What it knows, and what it was asked.
+#[derive(Debug, Default)]
+struct Known {
+    /// Data of records.
+    records: HashMap<Question, Vec<Vec<u8>>>,
+    /// What is answered with SERVFAIL.
+    failing: HashSet<Question>,
+    asked: HashMap<Question, u64>,
+}
 
 /// A DNS server, until it is dropped.
 pub struct Dns {
-    records: Arc<Mutex<Records>>,
+    known: Arc<Mutex<Known>>,
     address: SocketAddr,
     task: JoinHandle<()>,
 }
@@ -35,19 +54,19 @@ impl Dns {
             .await
             .expect("bind");
         let address = socket.local_addr().expect("it is bound");
-        let records: Arc<Mutex<Records>> = Arc::default();
-        let known = Arc::clone(&records);
+        let known: Arc<Mutex<Known>> = Arc::default();
+        let answering = Arc::clone(&known);
         let task = tokio::spawn(async move {
             let mut question = [0; 512];
             while let Ok((length, asker)) = socket.recv_from(&mut question).await {
-                let known = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                if let Some(answer) = answer(&question[..length], &known) {
+                let answer = answer(&question[..length], &mut lock(&answering));
+                if let Some(answer) = answer {
                     let _ = socket.send_to(&answer, asker).await;
                 }
             }
         });
         Dns {
-            records,
+            known,
             address,
             task,
         }
@@ -64,26 +83,55 @@ impl Dns {
             let length = u8::try_from(text.len()).expect("it is short");
             [&[length], text.as_bytes()].concat()
         });
-        self.set(name, TXT, data.collect());
+        self.set(name, Kind::Txt, data.collect());
     }
 
     /// The address of a name.
     pub fn address_of(&self, name: &str, address: IpAddr) {
         match address {
-            IpAddr::V4(address) => self.set(name, A, vec![address.octets().to_vec()]),
-            IpAddr::V6(address) => self.set(name, AAAA, vec![address.octets().to_vec()]),
+            IpAddr::V4(address) => self.set(name, Kind::A, vec![address.octets().to_vec()]),
+            IpAddr::V6(address) => self.set(name, Kind::Aaaa, vec![address.octets().to_vec()]),
         }
+    }
+
+    /// Takes a name's addresses away.
+    pub fn no_address(&self, name: &str) {
+        self.set(name, Kind::A, Vec::new());
+        self.set(name, Kind::Aaaa, Vec::new());
     }
 
     /// What a name is an alias of.
     pub fn alias(&self, name: &str, target: &str) {
-        self.set(name, CNAME, vec![wire_name(target)]);
+        self.set(name, Kind::Cname, vec![wire_name(target)]);
     }
 
-    fn set(&self, name: &str, kind: u16, data: Vec<Vec<u8>>) {
-        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        records.insert((name.to_owned(), kind), data);
+    /// Answers questions for these records with SERVFAIL, or no more.
+    pub fn fail(&self, name: &str, kind: Kind, fails: bool) {
+        let question = (name.to_owned(), kind as u16);
+        let mut known = lock(&self.known);
+        match fails {
+            true => known.failing.insert(question),
+            false => known.failing.remove(&question),
+        };
     }
+
+    /// How often it was asked for these records.
+    pub fn asked(&self, name: &str, kind: Kind) -> u64 {
+        let asked = lock(&self.known)
+            .asked
+            .get(&(name.to_owned(), kind as u16))
+            .copied();
+        asked.unwrap_or_default()
+    }
+
+    fn set(&self, name: &str, kind: Kind, data: Vec<Vec<u8>>) {
+        let question = (name.to_owned(), kind as u16);
+        lock(&self.known).records.insert(question, data);
+    }
+}
+
+fn lock(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn wire_name(name: &str) -> Vec<u8> {
@@ -97,7 +145,7 @@ fn wire_name(name: &str) -> Vec<u8> {
 }
 
 /// Answers a question: a header of 12 bytes, a name, a kind and a class.
-fn answer(question: &[u8], known: &Records) -> Option<Vec<u8>> {
+fn answer(question: &[u8], known: &mut Known) -> Option<Vec<u8>> {
     let mut labels = Vec::new();
     let mut at = 12;
     loop {
@@ -111,12 +159,14 @@ fn answer(question: &[u8], known: &Records) -> Option<Vec<u8>> {
     }
     let kind = u16::from_be_bytes(question.get(at..at + 2)?.try_into().ok()?);
     let asked = question.get(12..at + 4)?;
-    let name = labels.join(".");
-    let empty = Vec::new();
-    let data = known.get(&(name, kind)).unwrap_or(&empty);
+    let question_of = (labels.join("."), kind);
+    let (none, fails) = (Vec::new(), known.failing.contains(&question_of));
+    let data = known.records.get(&question_of).filter(|_| !fails);
+    let data = data.unwrap_or(&none);
+    *known.asked.entry(question_of).or_default() += 1;
     let mut answer = question.get(..2)?.to_vec();
-    // An answer, recursion done, no error; one question.
-    answer.extend([0x81, 0x80, 0, 1]);
+    // An answer, recursion done, no error or SERVFAIL; one question.
+    answer.extend([0x81, if fails { 0x82 } else { 0x80 }, 0, 1]);
     answer.extend(u16::try_from(data.len()).ok()?.to_be_bytes());
     answer.extend([0, 0, 0, 0]);
     answer.extend(asked);

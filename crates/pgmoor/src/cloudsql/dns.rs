@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use domain::base::iana::Rcode;
 use domain::base::name::Name;
 use domain::base::{Message, Rtype};
 use domain::rdata::{A, Aaaa, Cname, Txt};
@@ -121,7 +122,7 @@ impl Dns {
         })?;
         let asking = tokio::time::timeout(PATIENCE, self.resolver.query((question, kind)));
         match asking.await {
-            Ok(Ok(answer)) => Ok(answer.into_message()),
+            Ok(Ok(answer)) => answered(name, answer.into_message()),
             Ok(Err(error)) => {
                 let failed = TokenError::new(FailureCause::Network, act(name));
                 Err(failed
@@ -134,6 +135,23 @@ impl Dns {
                     .why(format!("DNS gave no answer within {PATIENCE:?}"))
                     .hint("check the DNS servers of this host"))
             }
+        }
+    }
+}
+
+/// An answer that says what there is, or that there is nothing. A server that says that it does not know
+/// has said neither.
+fn answered(
+    name: &str,
+    answer: Message<bytes::Bytes>,
+) -> Result<Message<bytes::Bytes>, TokenError> {
+    match answer.header().rcode() {
+        Rcode::NOERROR | Rcode::NXDOMAIN => Ok(answer),
+        other => {
+            let failed = TokenError::new(FailureCause::Network, act(name));
+            Err(failed
+                .why(format!("the DNS server answered {other}"))
+                .hint("check the DNS servers of this host"))
         }
     }
 }

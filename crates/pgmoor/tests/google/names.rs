@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pgmoor_testkit::dns::Dns;
+use pgmoor_testkit::dns::{Dns, Kind};
 use pgmoor_testkit::google::{InstanceOptions, Service};
 
 use crate::cloudsql::{NAME, Site, ended, open, told};
@@ -124,6 +124,32 @@ async fn connections_of_a_name_end_when_it_leads_elsewhere_and_those_of_others_d
         site.instance.connections() == 0
     })
     .await;
+}
+
+#[tokio::test]
+async fn dns_server_that_fails_has_not_said_that_the_name_leads_elsewhere() {
+    let dns = Dns::start().await;
+    dns.text(DOMAIN, &[NAME]);
+    let own = "127.0.0.3".parse().expect("address");
+    dns.address_of(DOMAIN, own);
+    let site = named(InstanceOptions::new(NAME), &dns).await;
+    let mut connection = open(&site.connector()).await.expect("connection");
+
+    for kind in [Kind::A, Kind::Aaaa, Kind::Txt] {
+        dns.fail(DOMAIN, kind, true);
+        let asked = dns.asked(DOMAIN, kind);
+        // Each round asks for it again once it has heard the answers before.
+        pgmoor_testkit::wait_for("further rounds", PATIENCE, async || {
+            dns.asked(DOMAIN, kind) > asked + 3
+        })
+        .await;
+        assert_eq!(site.instance.connections(), 1, "{kind:?}");
+        dns.fail(DOMAIN, kind, false);
+    }
+
+    // That it leads nowhere else is an answer too: from here on the instance's own address counts.
+    dns.no_address(DOMAIN);
+    ended(&mut connection).await;
 }
 
 #[tokio::test]
