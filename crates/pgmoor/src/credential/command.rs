@@ -204,7 +204,7 @@ impl CredentialProvider for CommandProvider {
 }
 
 impl Command {
-    fn program(&self) -> String {
+    pub(super) fn program(&self) -> String {
         self.argv.first().cloned().unwrap_or_default()
     }
 

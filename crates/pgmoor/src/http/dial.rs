@@ -136,14 +136,7 @@ pub(super) async fn tunnel(
         .map_err(Reason::exchange)?;
     if !response.status().is_success() {
         return Err(Reason::Proxy {
-            proxy: proxy
-                .uri()
-                .authority()
-                .map_or_else(String::new, |authority| {
-                    let port = authority.port_u16();
-                    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-                    format!("{}{port}", authority.host())
-                }),
+            proxy: proxy.place(),
             status: response.status().as_u16(),
         });
     }
@@ -163,7 +156,10 @@ pub(super) async fn handshake(
     let name = ServerName::try_from(target.host.clone())
         .map_err(|_| Reason::Address("has a host that no certificate can name"))?;
     let shaken = TlsConnector::from(config).connect(name, io).await;
-    shaken.map_err(|error| Reason::Tls(Shared::new(error)))
+    shaken.map_err(|error| Reason::Tls {
+        place: target.to_string(),
+        source: Shared::new(error),
+    })
 }
 
 impl AsyncRead for Io {

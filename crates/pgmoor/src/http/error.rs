@@ -31,8 +31,10 @@ pub(super) enum Reason {
     Proxy { proxy: String, status: u16 },
     #[error("cannot read the trusted certificate authorities: {0}")]
     Trust(String),
-    #[error("TLS failed")]
-    Tls(#[source] Shared),
+    #[error("proxy {proxy} speaks {scheme}, and only http and https are known here")]
+    ProxyScheme { proxy: String, scheme: String },
+    #[error("TLS with {place} failed")]
+    Tls { place: String, source: Shared },
     #[error("no whole answer within {0:?}")]
     Timeout(Duration),
     #[error("the exchange broke off")]
@@ -85,10 +87,12 @@ impl HttpError {
     /// What kind of error it is.
     pub fn kind(&self) -> ErrorKind {
         match &self.reason {
-            Reason::Address(_) | Reason::Trust(_) => ErrorKind::Configuration,
+            Reason::Address(_) | Reason::Trust(_) | Reason::ProxyScheme { .. } => {
+                ErrorKind::Configuration
+            }
             Reason::Resolve { .. } => ErrorKind::Dns,
             Reason::Connect { .. } | Reason::Proxy { .. } => ErrorKind::Network,
-            Reason::Tls(_) => ErrorKind::Tls,
+            Reason::Tls { .. } => ErrorKind::Tls,
             Reason::Timeout(_) => ErrorKind::Timeout,
             Reason::Exchange(_) => ErrorKind::Network,
             Reason::TooLong(_) => ErrorKind::Protocol,
@@ -100,7 +104,8 @@ impl HttpError {
         match &self.reason {
             Reason::Resolve { .. } | Reason::Connect { .. } | Reason::Timeout(_) => true,
             Reason::Address(_) | Reason::Trust(_) | Reason::Proxy { .. } => false,
-            Reason::Tls(_) | Reason::Exchange(_) | Reason::TooLong(_) => false,
+            Reason::ProxyScheme { .. } | Reason::Tls { .. } => false,
+            Reason::Exchange(_) | Reason::TooLong(_) => false,
         }
     }
 
@@ -117,10 +122,13 @@ impl HttpError {
                 "check that this host may reach that address (network policy, firewall, HTTPS_PROXY)",
             ),
             Reason::Proxy { .. } => Some("have the proxy allow that host, or name it in NO_PROXY"),
+            Reason::ProxyScheme { .. } => {
+                Some("name a proxy that speaks HTTP in HTTPS_PROXY, or the host in NO_PROXY")
+            }
             Reason::Trust(_) => {
                 Some("install the package ca-certificates, or correct SSL_CERT_FILE")
             }
-            Reason::Tls(_) => {
+            Reason::Tls { .. } => {
                 Some("if a proxy in between ends TLS, name its authority's file in SSL_CERT_FILE")
             }
             Reason::Exchange(_) | Reason::TooLong(_) => None,

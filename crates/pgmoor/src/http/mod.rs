@@ -27,6 +27,7 @@ pub use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, he
 pub use body::Body;
 pub use error::HttpError;
 pub use proxy::Proxies;
+pub(crate) use proxy::is_of_this_machine;
 pub use trust::Trust;
 
 use dial::{Io, Target};
@@ -67,6 +68,16 @@ impl Client {
         )
     }
 
+    /// The same, but straight to everybody: for services of this machine that are known by a name or
+    /// address which does not say so. No proxy can answer for this machine.
+    #[must_use]
+    pub fn direct(&self) -> Self {
+        Self {
+            trust: self.trust.clone(),
+            proxies: Arc::new(Proxies::none()),
+        }
+    }
+
     /// Sends a request and reads the whole answer, whatever its status. `timeout` is for all of it.
     ///
     /// Cancel safe: dropping the future closes the connection.
@@ -88,17 +99,17 @@ impl Client {
         // The tasks that drive connections end with this set.
         let mut tasks = JoinSet::new();
         let io = match &proxy {
-            Some(proxy) if target.tls => {
-                let through = dial::connect(&Target::of(proxy.uri())?, deadline).await?;
-                dial::tunnel(through, proxy, &target, &mut tasks).await?
+            Some(proxy) => {
+                let through = self.reach(&proxy.target()?, deadline).await?;
+                match target.tls {
+                    true => {
+                        let io = dial::tunnel(through, proxy, &target, &mut tasks).await?;
+                        self.secure(io, &target).await?
+                    }
+                    false => through,
+                }
             }
-            Some(proxy) => dial::connect(&Target::of(proxy.uri())?, deadline).await?,
-            None => dial::connect(&target, deadline).await?,
-        };
-        let io = if target.tls {
-            Io::Tls(Box::new(dial::handshake(io, &target, &self.trust).await?))
-        } else {
-            io
+            None => self.reach(&target, deadline).await?,
         };
         let whole = proxy.filter(|_| !target.tls);
         let request = prepare(request, &target, whole.as_ref())?;
@@ -118,6 +129,20 @@ impl Client {
         let body = body.map_err(|source| Reason::body(source, MAX_BODY))?;
         let body = Body::from(body.to_bytes().to_vec());
         Ok(Response::from_parts(parts, body))
+    }
+
+    /// A stream to a service or a proxy, inside TLS where that is its scheme.
+    async fn reach(&self, target: &Target, deadline: Instant) -> Result<Io, Reason> {
+        let io = dial::connect(target, deadline).await?;
+        match target.tls {
+            true => self.secure(io, target).await,
+            false => Ok(io),
+        }
+    }
+
+    async fn secure(&self, io: Io, target: &Target) -> Result<Io, Reason> {
+        let shaken = dial::handshake(io, target, &self.trust).await?;
+        Ok(Io::Tls(Box::new(shaken)))
     }
 }
 

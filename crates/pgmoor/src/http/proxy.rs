@@ -7,6 +7,7 @@ use ::http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 
 use super::dial::Target;
+use super::error::Reason;
 
 /// Names by which clouds know their metadata services: no proxy can answer for this machine.
 const METADATA_NAMES: &[&str] = &["metadata", "metadata.google.internal", "localhost"];
@@ -54,6 +55,29 @@ impl Proxy {
         self.0.uri()
     }
 
+    /// How it is reached.
+    pub(super) fn target(&self) -> Result<Target, Reason> {
+        let scheme = self.uri().scheme_str().unwrap_or_default();
+        match scheme {
+            "http" | "https" => Target::of(self.uri()),
+            _ => Err(Reason::ProxyScheme {
+                proxy: self.place(),
+                scheme: scheme.to_owned(),
+            }),
+        }
+    }
+
+    /// Host and port, without the login.
+    pub(super) fn place(&self) -> String {
+        let Some(authority) = self.uri().authority() else {
+            return String::new();
+        };
+        match authority.port_u16() {
+            Some(port) => format!("{}:{port}", authority.host()),
+            None => authority.host().to_owned(),
+        }
+    }
+
     pub(super) fn authorization(&self) -> Option<&HeaderValue> {
         self.0.basic_auth()
     }
@@ -71,9 +95,9 @@ impl fmt::Debug for Proxies {
     }
 }
 
-/// Whether an address means this machine or the link it is on, where metadata services are.
-fn is_of_this_machine(host: &str) -> bool {
-    match host.parse() {
+/// Whether a host means this machine or the link it is on, where metadata services are.
+pub(crate) fn is_of_this_machine(host: &str) -> bool {
+    match host.trim_matches(['[', ']']).parse() {
         Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_link_local(),
         Ok(IpAddr::V6(address)) => {
             // fd00:ec2::/32 is where EC2 has its services.

@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use pgmoor_testkit::Ca;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 use super::*;
 use crate::error::ErrorKind;
 
 const MOMENT: Duration = Duration::from_secs(5);
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 fn get(uri: &str) -> Request {
     let request = ::http::Request::builder().uri(uri);
@@ -26,6 +28,59 @@ async fn listen() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let address = listener.local_addr().expect("address").to_string();
     (listener, address)
+}
+
+/// A service inside TLS, by a certificate of `ca`; gives its port.
+async fn service(ca: &Ca) -> u16 {
+    let (service, _) = listen().await;
+    let port = service.local_addr().expect("address").port();
+    let acceptor = acceptor(ca);
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = service.accept().await.expect("accept");
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut stream) = acceptor.accept(stream).await else {
+                    return;
+                };
+                head(&mut stream).await;
+                let _ = stream.write_all(OK).await;
+                let _ = stream.flush().await;
+                let _ = stream.read_u8().await;
+            });
+        }
+    });
+    port
+}
+
+fn acceptor(ca: &Ca) -> TlsAcceptor {
+    let certificate = ca
+        .issue("service")
+        .names(["localhost", "db.service.test"])
+        .finish();
+    let mut config = (*pgmoor_testkit::server_config(&certificate, None)).clone();
+    config.alpn_protocols.clear();
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// Does what a proxy does with `CONNECT`, and gives the head it read.
+async fn tunnel(mut stream: impl AsyncRead + AsyncWrite + Unpin, port: u16) -> String {
+    let asked = head(&mut stream).await;
+    let beyond = TcpStream::connect(("127.0.0.1", port)).await;
+    let mut beyond = beyond.expect("service");
+    let agreed = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+    agreed.expect("write");
+    let _ = tokio::io::copy_bidirectional(&mut stream, &mut beyond).await;
+    asked
+}
+
+/// A client whose every request goes by this proxy.
+fn by_proxy(ca: &Ca, proxy: &str) -> Client {
+    let variable = |name: &str| (name == "ALL_PROXY").then(|| proxy.to_owned());
+    Client::new(
+        Trust::file(ca.root_path()),
+        Proxies::from_environment(variable),
+    )
 }
 
 /// Reads one request's head.
@@ -121,31 +176,7 @@ async fn garbage_is_an_error_that_repeats_nothing_of_it() {
 #[tokio::test]
 async fn https_needs_an_authority_that_is_trusted_and_goes_through_a_proxy_as_a_tunnel() {
     let ca = Ca::new("services");
-    let (service, _) = listen().await;
-    let port = service.local_addr().expect("address").port();
-    let certificate = ca
-        .issue("service")
-        .names(["localhost", "db.service.test"])
-        .finish();
-    let mut config = (*pgmoor_testkit::server_config(&certificate, None)).clone();
-    config.alpn_protocols.clear();
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = service.accept().await.expect("accept");
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                let Ok(mut stream) = acceptor.accept(stream).await else {
-                    return;
-                };
-                head(&mut stream).await;
-                let bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-                let _ = stream.write_all(bytes).await;
-                let _ = stream.flush().await;
-                let _ = stream.read_u8().await;
-            });
-        }
-    });
+    let port = service(&ca).await;
     let uri = format!("https://localhost:{port}/");
 
     let trusting = Client::new(Trust::file(ca.root_path()), Proxies::none());
@@ -158,17 +189,8 @@ async fn https_needs_an_authority_that_is_trusted_and_goes_through_a_proxy_as_a_
 
     let (proxy, at) = listen().await;
     let tunnel = tokio::spawn(async move {
-        let (mut stream, _) = proxy.accept().await.expect("accept");
-        let asked = head(&mut stream).await;
-        let mut beyond = TcpStream::connect(("127.0.0.1", port))
-            .await
-            .expect("service");
-        stream
-            .write_all(b"HTTP/1.1 200 OK\r\n\r\n")
-            .await
-            .expect("write");
-        let _ = tokio::io::copy_bidirectional(&mut stream, &mut beyond).await;
-        asked
+        let (stream, _) = proxy.accept().await.expect("accept");
+        tunnel(stream, port).await
     });
     let variable = |name: &str| (name == "HTTPS_PROXY").then(|| format!("http://u:pw@{at}"));
     let trust = Trust::file(ca.root_path());
@@ -189,6 +211,88 @@ async fn https_needs_an_authority_that_is_trusted_and_goes_through_a_proxy_as_a_
         asked.contains("proxy-authorization: Basic dTpwdw=="),
         "{asked}"
     );
+}
+
+#[tokio::test]
+async fn proxy_that_is_reached_by_https_gets_its_login_inside_tls_only() {
+    let ca = Ca::new("services");
+    let port = service(&ca).await;
+    let (proxy, at) = listen().await;
+    let place = at.replace("127.0.0.1", "localhost");
+    let acceptor = acceptor(&ca);
+    let proxying = tokio::spawn(async move {
+        let (stream, _) = proxy.accept().await.expect("accept");
+        let mut plain = acceptor
+            .accept(stream)
+            .await
+            .expect("TLS from the first byte");
+        let whole = head(&mut plain).await;
+        plain.write_all(OK).await.expect("write");
+        plain.flush().await.expect("flush");
+
+        let (stream, _) = proxy.accept().await.expect("accept");
+        let stream = acceptor
+            .accept(stream)
+            .await
+            .expect("TLS from the first byte");
+        (whole, tunnel(stream, port).await)
+    });
+    let client = by_proxy(&ca, &format!("https://u:pw@{place}"));
+
+    let answer = client.send(get("http://db.service.test/a"), MOMENT).await;
+    assert_eq!(answer.expect("answer").body().as_str(), Some("ok"));
+    let uri = format!("https://db.service.test:{port}/");
+    let answer = client.send(get(&uri), MOMENT).await.expect("by the tunnel");
+    assert_eq!(answer.body().as_str(), Some("ok"));
+
+    drop(client);
+    let (whole, tunnel) = proxying.await.expect("proxy");
+    assert!(
+        whole.starts_with("GET http://db.service.test/a HTTP/1.1"),
+        "{whole}"
+    );
+    for head in [whole, tunnel] {
+        assert!(
+            head.contains("proxy-authorization: Basic dTpwdw=="),
+            "{head}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn proxy_that_does_not_speak_http_is_named_and_not_passed_by() {
+    let ca = Ca::new("services");
+    let client = by_proxy(&ca, "socks5://u:geheim@127.0.0.1:1080");
+
+    let error = client.send(get("https://db.service.test/"), MOMENT).await;
+
+    let error = error.expect_err("nobody speaks SOCKS here");
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert_eq!(
+        told(&error),
+        "cannot GET https://db.service.test/: proxy 127.0.0.1:1080 speaks socks5, and only http and https are known here"
+    );
+    assert!(error.hint().is_some_and(|hint| hint.contains("NO_PROXY")));
+}
+
+#[tokio::test]
+async fn service_of_this_machine_by_a_name_that_does_not_say_so_is_asked_without_a_proxy() {
+    let ca = Ca::new("services");
+    let by_proxy = by_proxy(&ca, "http://127.0.0.1:1");
+    // It leads here, and nobody can tell from it.
+    let (listener, at) = listen().await;
+    let uri = format!("http://{}/", at.replace("127.0.0.1", "0.0.0.0"));
+
+    let through = by_proxy.send(get(&uri), MOMENT).await;
+    let through = told(&through.expect_err("there is no such proxy"));
+    assert!(
+        through.contains("cannot connect to 127.0.0.1:1"),
+        "{through}"
+    );
+    let server = answer(listener, OK);
+    let direct = by_proxy.direct().send(get(&uri), MOMENT).await;
+    assert_eq!(direct.expect("answer").body().as_str(), Some("ok"));
+    server.await.expect("server");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustls::{ClientConfig, RootCertStore};
 
-use super::error::{Reason, Shared};
+use super::error::Reason;
 use crate::tls;
 
 /// Authorities are rotated seldom, and reading hundreds of them costs a few milliseconds.
@@ -79,7 +79,7 @@ impl Trust {
         }
         let mut config = ClientConfig::builder_with_provider(tls::provider())
             .with_safe_default_protocol_versions()
-            .map_err(|error| Reason::Tls(Shared::new(error)))?
+            .map_err(|error| Reason::Trust(error.to_string()))?
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];

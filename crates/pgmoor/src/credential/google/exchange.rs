@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use pgmoor_wire::Secret;
 
 use crate::credential::{FailureCause, TokenError};
-use crate::http::{Body, Client, HeaderValue, Request, Response, Uri, header};
+use crate::http::{Body, Client, HeaderValue, Request, Response, Uri, header, is_of_this_machine};
 
 /// How long one question may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -129,19 +129,44 @@ pub(crate) fn uri(act: &str, text: &str) -> Result<Uri, TokenError> {
         || host
             .parse::<std::net::IpAddr>()
             .is_ok_and(|address| address.is_loopback());
-    if uri.scheme_str() == Some("https") || is_here {
+    if is_https(&uri) || is_here {
         return Ok(uri);
     }
     let error = TokenError::new(FailureCause::Configuration, act);
     Err(error.why(format!("\"{text}\" is not https, and not on this host")))
 }
 
-/// An address that nothing secret is sent to.
+/// An address that a credential file names to get something secret from: by TLS, or of this machine and
+/// its metadata services, which nobody is in between of.
+pub(super) fn near_uri(act: &str, text: &str) -> Result<Uri, TokenError> {
+    let uri = any_uri(act, text)?;
+    if is_https(&uri) || is_of_this_machine(uri.host().unwrap_or_default()) {
+        return Ok(uri);
+    }
+    let error = TokenError::new(FailureCause::Configuration, act);
+    Err(error
+        .why(format!(
+            "{} is neither https nor a metadata service of this machine",
+            shown(text)
+        ))
+        .hint("write https:// in the credential file"))
+}
+
+/// An address that the environment names, whatever it is.
 pub(super) fn any_uri(act: &str, text: &str) -> Result<Uri, TokenError> {
     text.parse().map_err(|_| {
         let error = TokenError::new(FailureCause::Configuration, act);
-        error.why(format!("\"{text}\" is no address"))
+        error.why(format!("\"{}\" is no address", shown(text)))
     })
+}
+
+/// An address without its query, which may hold what is secret.
+pub(super) fn shown(address: &str) -> &str {
+    address.split(['?', '#']).next().unwrap_or_default()
+}
+
+fn is_https(uri: &Uri) -> bool {
+    uri.scheme_str() == Some("https")
 }
 
 #[cfg(test)]
@@ -160,6 +185,27 @@ mod tests {
             ("oauth2", false),
         ] {
             assert_eq!(uri("ask", text).is_ok(), fine, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_secret_is_got_by_tls_or_from_this_machine_only() {
+        for (text, fine) in [
+            ("https://token.example.com/subject", true),
+            (
+                "http://169.254.169.254/metadata/identity/oauth2/token",
+                true,
+            ),
+            ("http://[fd00:ec2::254]/latest/api/token", true),
+            ("http://metadata.google.internal/computeMetadata/v1", true),
+            ("http://127.0.0.1:8080/subject", true),
+            ("http://token.example.com/subject", false),
+            ("http://10.0.0.7/subject", false),
+            ("http://169.254.169.254.example.com/subject", false),
+            ("ftp://token.example.com/subject", false),
+            ("subject", false),
+        ] {
+            assert_eq!(near_uri("ask", text).is_ok(), fine, "{text}");
         }
     }
 

@@ -7,7 +7,7 @@ use pgmoor_wire::Secret;
 use serde_json::json;
 
 use super::super::Context;
-use super::super::exchange::{any_uri, ask, object};
+use super::super::exchange::{ask, near_uri, object};
 use super::super::fields::{Fields, unreadable};
 use super::sigv4::{Keys, sign};
 use crate::credential::{FailureCause, TokenError};
@@ -150,7 +150,7 @@ async fn begin(context: &Context, url: &str) -> Result<HeaderValue, TokenError> 
     let act = "begin a session with the metadata server of AWS";
     let mut request = Request::new(Body::empty());
     *request.method_mut() = Method::PUT;
-    *request.uri_mut() = any_uri(act, url)?;
+    *request.uri_mut() = near_uri(act, url)?;
     let ttl = HeaderValue::from_static("300");
     request
         .headers_mut()
@@ -169,7 +169,7 @@ async fn get(
     session: Option<&HeaderValue>,
 ) -> Result<Response, TokenError> {
     let mut request = Request::new(Body::empty());
-    *request.uri_mut() = any_uri(act, url)?;
+    *request.uri_mut() = near_uri(act, url)?;
     if let Some(session) = session {
         request
             .headers_mut()

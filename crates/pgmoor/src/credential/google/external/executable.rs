@@ -1,27 +1,23 @@
 //! A subject token that a program prints, in the form that Google's libraries have agreed on.
 
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pgmoor_wire::Secret;
 use serde_json::Value;
-use tokio::io::AsyncReadExt;
 
 use super::super::Context;
 use super::super::fields::{self, Fields, unreadable};
 use super::super::impersonation::Target;
-use crate::credential::{FailureCause, TokenError};
+use crate::credential::{Command, FailureCause, TokenError};
 
 const ALLOW: &str = "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES";
 const USUAL_TIMEOUT: u64 = 30_000;
-const MAX_OUTPUT: u64 = 1024 * 1024;
 
 /// A program, and what it is told.
 #[derive(Debug)]
 pub(super) struct Executable {
-    words: Vec<String>,
-    timeout: Duration,
+    command: Command,
     /// Where it leaves its answer for the next who asks.
     output_file: Option<PathBuf>,
     told: Vec<(&'static str, String)>,
@@ -56,15 +52,17 @@ impl Executable {
             told.push(("GOOGLE_EXTERNAL_ACCOUNT_OUTPUT_FILE", file.clone()));
         }
         Ok(Self {
-            words,
-            timeout: Duration::from_millis(timeout.clamp(5_000, 120_000)),
+            command: Command {
+                timeout: Duration::from_millis(timeout.clamp(5_000, 120_000)),
+                ..Command::new(words)
+            },
             output_file: output_file.map(PathBuf::from),
             told,
         })
     }
 
     pub(super) fn describe(&self) -> String {
-        format!("the token of program \"{}\"", self.words[0])
+        format!("the token of program \"{}\"", self.command.program())
     }
 
     pub(super) async fn token(&self, context: &Context) -> Result<Secret<String>, TokenError> {
@@ -75,49 +73,44 @@ impl Executable {
                 .why(format!("{ALLOW} is not 1"))
                 .hint("a credential file that runs programs must be allowed to: set that variable, if you trust the file"));
         }
-        let left = self
-            .output_file
-            .as_ref()
-            .and_then(|path| fields::read(path).ok());
-        if let Some(Ok(token)) = left.map(|bytes| judge(&bytes, SystemTime::now())) {
+        if let Some(token) = self.left_behind() {
             return Ok(token);
         }
-        let output = tokio::time::timeout(self.timeout, self.run());
-        let output = match output.await {
-            Ok(Ok(output)) => output,
-            Ok(Err(error)) => return Err(failed(FailureCause::Configuration).because(error)),
-            Err(_) => {
-                let why = format!("it gave no answer within {:?}", self.timeout);
-                return Err(failed(FailureCause::Timeout).why(why));
+        let output = self.command.run(&self.told).await;
+        let output = output.map_err(|error| {
+            let (cause, hint) = (error.cause(), error.hint());
+            let failed = failed(cause).because(error);
+            match hint {
+                Some(hint) => failed.hint(hint),
+                None => failed,
             }
-        };
-        judge(&output, SystemTime::now()).map_err(|why| {
+        })?;
+        let answer = judge(output.expose(), SystemTime::now()).map_err(|why| {
             let by_hand = "run it by hand as the user that pgmoor runs as";
             failed(FailureCause::Malformed).why(why).hint(by_hand)
-        })
+        })?;
+        Ok(answer.token)
     }
 
-    async fn run(&self) -> std::io::Result<zeroize::Zeroizing<Vec<u8>>> {
-        let mut child = tokio::process::Command::new(&self.words[0])
-            .args(&self.words[1..])
-            .envs(self.told.iter().map(|(name, value)| (*name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()?;
-        let mut output = zeroize::Zeroizing::new(Vec::new());
-        if let Some(pipe) = child.stdout.take() {
-            pipe.take(MAX_OUTPUT).read_to_end(&mut output).await?;
-        }
-        // What it printed says whether it worked.
-        child.wait().await?;
-        Ok(output)
+    /// The token of an answer that was left in the file, as long as it is good. One that does not say when
+    /// it ends may have ended long ago.
+    fn left_behind(&self) -> Option<Secret<String>> {
+        let bytes = fields::read(self.output_file.as_ref()?).ok()?;
+        let answer = judge(&bytes, SystemTime::now()).ok()?;
+        answer.ends.map(|_| answer.token)
     }
 }
 
+/// What a program answered.
+#[derive(Debug)]
+struct Answer {
+    token: Secret<String>,
+    /// In seconds since 1970.
+    ends: Option<u64>,
+}
+
 /// Reads version 1 of the answer.
-fn judge(output: &[u8], now: SystemTime) -> Result<Secret<String>, String> {
+fn judge(output: &[u8], now: SystemTime) -> Result<Answer, String> {
     let answer: Value = serde_json::from_slice(output).map_err(|_| "it printed no JSON")?;
     let text = |name: &str| answer.get(name).and_then(Value::as_str);
     if answer.get("version").and_then(Value::as_u64) != Some(1) {
@@ -132,7 +125,8 @@ fn judge(output: &[u8], now: SystemTime) -> Result<Secret<String>, String> {
             .collect();
         return Err(format!("it says: {code}: {message}"));
     }
-    if let Some(ends) = answer.get("expiration_time").and_then(Value::as_u64) {
+    let ends = answer.get("expiration_time").and_then(Value::as_u64);
+    if let Some(ends) = ends {
         let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         if ends <= since.as_secs() {
             return Err("its token has expired".to_owned());
@@ -142,9 +136,11 @@ fn judge(output: &[u8], now: SystemTime) -> Result<Secret<String>, String> {
         Some("urn:ietf:params:oauth:token-type:saml2") => text("saml_response"),
         _ => text("id_token"),
     };
-    token
-        .map(Secret::from)
-        .ok_or_else(|| "its answer has no token".to_owned())
+    let token = token.ok_or("its answer has no token")?;
+    Ok(Answer {
+        token: Secret::from(token),
+        ends,
+    })
 }
 
 #[cfg(test)]
@@ -154,7 +150,8 @@ mod tests {
     #[test]
     fn answers_of_programs_are_judged() {
         let now = UNIX_EPOCH + Duration::from_secs(1_000);
-        let read = |text: &str| judge(text.as_bytes(), now).map(|token| token.expose().clone());
+        let read =
+            |text: &str| judge(text.as_bytes(), now).map(|answer| answer.token.expose().clone());
         let id = "urn:ietf:params:oauth:token-type:id_token";
         let good = format!(
             r#"{{"version":1,"success":true,"token_type":"{id}","id_token":"abc","expiration_time":1001}}"#

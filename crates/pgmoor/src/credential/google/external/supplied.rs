@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pgmoor_wire::Secret;
 
 use super::super::Context;
-use super::super::exchange::{any_uri, ask};
+use super::super::exchange::{ask, near_uri, shown};
 use super::super::fields::{self, Fields, unreadable};
 use crate::credential::{FailureCause, TokenError};
 use crate::http::{Body, HeaderName, HeaderValue, Request};
@@ -104,14 +104,13 @@ impl FromUrl {
     }
 
     pub(super) fn describe(&self) -> String {
-        let shown = self.address.split(['?', '#']).next().unwrap_or_default();
-        format!("the token from {shown}")
+        format!("the token from {}", shown(&self.address))
     }
 
     pub(super) async fn token(&self, context: &Context) -> Result<Secret<String>, TokenError> {
         let act = format!("get {}", self.describe());
         let mut request = Request::new(Body::empty());
-        *request.uri_mut() = any_uri(&act, &self.address)?;
+        *request.uri_mut() = near_uri(&act, &self.address)?;
         for (name, value) in &self.headers {
             let (Ok(name), Ok(mut value)) = (
                 HeaderName::try_from(name),
