@@ -5,7 +5,7 @@ use super::error::ConnectError;
 use super::secure::Protection;
 use super::site::Site;
 use super::{Connector, Login};
-use crate::credential::{Credential, Request};
+use crate::credential::{Credential, Request, is_token};
 use crate::endpoint::{Host, SslMode};
 
 /// Who logs in, and with what.
@@ -25,8 +25,12 @@ impl Identity {
         mode: SslMode,
         site: &Site,
     ) -> Result<(), ConnectError> {
-        let supplied = self.supplied.as_ref();
-        let is_token = supplied.is_some_and(|credential| credential.is_token);
+        let is_token = match (&self.supplied, &self.proof) {
+            (Some(credential), _) => credential.is_token,
+            // That of the address, or the client's own which is passed through.
+            (None, Proof::Password(password)) => is_token(password.expose()),
+            (None, _) => false,
+        };
         if is_token && protection != Protection::Verified {
             return Err(ConnectError::ExposedToken {
                 server: site.server.clone(),

@@ -40,6 +40,7 @@ pub use file::FileProvider;
 pub use minted::TokenProvider;
 pub use passfile::PassfileProvider;
 use renewal::Status;
+pub(crate) use text::is_token;
 pub use token::{
     Claim, Considered, FailureCause, Minting, Outcome, Token, TokenError, TokenSource,
 };
@@ -134,13 +135,13 @@ pub trait CredentialProvider: Send + Sync + fmt::Debug {
 }
 
 impl Credential {
-    /// A password without an end.
+    /// A password without an end. One that has the form of a cloud's token is one, wherever it came from.
     pub fn password(secret: Secret<String>) -> Self {
         Self {
             user: None,
+            is_token: is_token(secret.expose()),
             secret: Some(secret),
             expires_at: None,
-            is_token: false,
             origin: None,
             advice: None,
         }

@@ -27,6 +27,19 @@ pub(super) fn password(bytes: &[u8]) -> Result<Secret<String>, &'static str> {
     }
 }
 
+/// Whether a secret is, by its form, a token of a cloud rather than a password: a JWT, an access token of
+/// Google's, a presigned request of AWS. Its bearer is taken for us, and not by this database alone.
+pub(crate) fn is_token(secret: &str) -> bool {
+    let is_base64url =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'=');
+    let mut parts = secret.split('.');
+    // Each JSON object begins so in base64.
+    let is_jwt = secret.starts_with("eyJ")
+        && parts.clone().count() == 3
+        && parts.all(|part| part.bytes().all(is_base64url));
+    is_jwt || secret.starts_with("ya29.") || secret.contains("X-Amz-Signature=")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +54,24 @@ mod tests {
             (b" p w ", " p w "),
         ] {
             assert_eq!(password(given).expect("password").expose(), read);
+        }
+    }
+
+    #[test]
+    fn tokens_are_told_from_passwords_by_their_form() {
+        for (secret, is) in [
+            ("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2ln", true),
+            ("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.", true),
+            ("ya29.c.b0AXv0zTN", true),
+            ("db:5432/?Action=connect&X-Amz-Signature=0f", true),
+            ("eyJhbGciOiJub25lIn0", false),
+            ("eyJ.with blank.x", false),
+            ("eyJ.a.b.c", false),
+            ("a.b.c", false),
+            ("ya29", false),
+            ("", false),
+        ] {
+            assert_eq!(is_token(secret), is, "{secret}");
         }
     }
 

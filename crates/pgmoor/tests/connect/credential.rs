@@ -8,8 +8,8 @@ use std::sync::Arc;
 use pgmoor::Secret;
 use pgmoor::connector::{ConnectError, Connector};
 use pgmoor::credential::{
-    Command, CommandProvider, Credential, CredentialProvider, FileProvider, PassfileProvider,
-    Request, Supply,
+    Command, CommandProvider, Credential, CredentialProvider, FileProvider, NoCredential,
+    PassfileProvider, PasswordProvider, Request, Supply,
 };
 use pgmoor_testkit::{Ca, Postgres, ScriptedServer, backend};
 
@@ -241,4 +241,47 @@ async fn token_goes_out_only_inside_tls_with_a_verified_server_unless_the_operat
             "{exposed}"
         );
     }
+}
+
+#[tokio::test]
+async fn password_that_has_the_form_of_a_token_is_one_wherever_it_came_from() {
+    let (ca, token) = (Ca::default(), "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2ln");
+    let postgres = Postgres::builder().tls(&ca).start().await;
+    postgres
+        .psql(&format!("alter role app password '{token}'"))
+        .await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("pw");
+    write(&path, token);
+    let base = format!(
+        "host=localhost hostaddr=127.0.0.1 port={} user=app dbname=app",
+        postgres.port()
+    );
+    let echo = ["echo", token].map(str::to_owned).into();
+    let providers: [Arc<dyn CredentialProvider>; 3] = [
+        Arc::new(FileProvider::new(&path)),
+        Arc::new(CommandProvider::new(Command::new(echo))),
+        Arc::new(PasswordProvider::new(Secret::from(token))),
+    ];
+    let verified = format!(
+        "sslmode=verify-full sslrootcert={}",
+        ca.root_path().display()
+    );
+    let at = |tls: &str, provider| connector_with(&format!("{base} {tls}"), provider, None);
+    let own = |tls: &str| at(&format!("password={token} {tls}"), Arc::new(NoCredential));
+    for provider in providers {
+        let name = provider.name();
+        let exposed = open(&at("sslmode=require", provider.clone())).await;
+        let error = told(&exposed.expect_err(&name));
+        assert!(
+            error.contains("the token is not sent to"),
+            "{name}: {error}"
+        );
+        assert!(!error.contains(token), "{name}: {error}");
+        assert!(open(&at(&verified, provider)).await.is_ok(), "{name}");
+    }
+    let error = open(&own("sslmode=require")).await.expect_err("exposed");
+    assert!(told(&error).contains("the token is not sent to"));
+    assert!(open(&own(&verified)).await.is_ok());
+    assert!(!postgres.log().contains("password authentication failed"));
 }
