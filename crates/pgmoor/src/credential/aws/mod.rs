@@ -12,9 +12,6 @@ mod sources;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use aws_config::imds::region::ImdsRegionProvider;
-use aws_config::meta::region::ProvideRegion;
-use aws_config::profile::ProfileFileRegionProvider;
 use aws_credential_types::Credentials;
 use tokio::sync::OnceCell;
 
@@ -25,10 +22,9 @@ use super::{
 };
 use crate::endpoint::Target;
 use crate::http::Client;
-use client::Asking;
 use region::{Kind, of_host};
 use sign::Wanted;
-use sources::{Found, Search};
+use sources::{Found, Search, Source};
 
 /// What the configuration says about a login by IAM.
 #[derive(Debug, Clone, Default)]
@@ -59,8 +55,10 @@ pub struct AwsProvider {
 #[derive(Debug, Default)]
 struct Shared {
     considered: Mutex<Vec<Considered>>,
-    /// Where STS is asked: the region of the last login.
+    /// Where STS is asked when nothing else says where: the region of the last login.
     region: Mutex<Option<String>>,
+    /// Where credentials came from.
+    settled: Mutex<Option<Source>>,
 }
 
 impl AwsProvider {
@@ -73,13 +71,18 @@ impl AwsProvider {
             let region = lock(&shared.region).clone();
             let (client, profile) = (asked.clone(), profile.clone());
             Box::pin(async move {
+                let settled = *lock(&shared.settled);
                 let search = Search {
                     client,
                     profile,
                     region,
+                    settled,
                 };
                 let (considered, outcome) = search.find().await;
                 *lock(&shared.considered) = considered;
+                if let Ok(found) = &outcome {
+                    *lock(&shared.settled) = Some(found.source);
+                }
                 Ok(outcome?)
             })
         });
@@ -102,7 +105,9 @@ impl AwsProvider {
             Target::Address(address) => address.to_string(),
             Target::Socket(path) => path.display().to_string(),
         };
+        // A dot at its end keeps a resolver from trying other names, and is no part of it.
         let host = self.aws.host.as_deref().unwrap_or(&name);
+        let host = host.strip_suffix('.').unwrap_or(host);
         let named = of_host(host);
         let kind = named.as_ref().map(|named| named.kind);
         if kind == Some(Kind::LoadBalancer) {
@@ -155,30 +160,21 @@ impl AwsProvider {
     /// `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile's region, the instance's.
     async fn region_of_surroundings(&self, host: &str) -> Result<String, TokenError> {
         let found = self.surroundings.get_or_try_init(|| async {
-            let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-            if let Some(region) = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")) {
-                return Ok(region);
-            }
             let search = Search {
                 client: self.client.clone(),
                 profile: self.aws.profile.clone(),
                 region: None,
+                settled: None,
             };
-            let config = search.config(Asking::new(self.client.clone()));
-            let mut profile = ProfileFileRegionProvider::builder().configure(&config);
-            if let Some(name) = &self.aws.profile {
-                profile = profile.profile_name(name);
-            }
-            if let Some(region) = profile.build().region().await {
-                return Ok(region.to_string());
-            }
-            let instance = ImdsRegionProvider::builder().configure(&config).build();
-            match instance.region().await {
-                Some(region) => Ok(region.to_string()),
-                None => Err(TokenError::new(FailureCause::Configuration, format!("tell the AWS region of {host}"))
+            let region = match search.region_named().await {
+                Some(region) => Some(region),
+                None => search.region_of_instance().await,
+            };
+            region.ok_or_else(|| {
+                TokenError::new(FailureCause::Configuration, format!("tell the AWS region of {host}"))
                     .why("the name tells none, and neither do AWS_REGION, AWS_DEFAULT_REGION, the profile or the instance")
-                    .hint("set \"aws.region\" to the database's region")),
-            }
+                    .hint("set \"aws.region\" to the database's region")
+            })
         });
         found.await.cloned()
     }
@@ -242,7 +238,7 @@ fn advice(wanted: &Wanted<'_>, found: &Found, signed_at: &str) -> String {
         wanted.place(),
         wanted.region,
         found.credentials.access_key_id(),
-        found.source,
+        found.source.name(),
     )
 }
 

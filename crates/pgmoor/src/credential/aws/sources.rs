@@ -8,7 +8,9 @@ use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::imds;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
-use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::imds::region::ImdsRegionProvider;
+use aws_config::meta::region::ProvideRegion;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_credential_types::Credentials;
@@ -25,7 +27,7 @@ use crate::http::Client;
 
 /// A source, in the order in which they are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Source {
+pub(super) enum Source {
     Environment,
     Profile,
     WebIdentity,
@@ -47,21 +49,25 @@ pub(super) struct Search {
     pub(super) client: Client,
     /// The profile that the configuration names; then no other source counts.
     pub(super) profile: Option<String>,
-    /// Where STS is asked.
+    /// Where STS is asked when neither environment nor profile say where: the database's region.
     pub(super) region: Option<String>,
+    /// The source that credentials came from before. From then on it is asked and no other: while it is
+    /// silent, another one would make somebody else of us.
+    pub(super) settled: Option<Source>,
 }
 
 /// Credentials, and where they come from.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
     pub(super) credentials: Credentials,
-    pub(super) source: &'static str,
+    pub(super) source: Source,
 }
 
 impl Search {
     /// Asks one source after the other. The list says what came of each.
     pub(super) async fn find(&self) -> (Vec<Considered>, Result<Found, TokenError>) {
-        let mut considered = Vec::new();
+        let (mut considered, mut silence) = (Vec::new(), None);
+        let region = self.region_named().await.or_else(|| self.region.clone());
         for (index, source) in ALL.into_iter().enumerate() {
             let name = source.name();
             if self.profile.is_some() && source != Source::Profile {
@@ -71,12 +77,23 @@ impl Search {
                 ));
                 continue;
             }
+            if self.settled.is_some_and(|settled| settled != source) {
+                considered.push(Considered::absent(
+                    name,
+                    "credentials came from another source before",
+                ));
+                continue;
+            }
             if let Some(missing) = source.missing() {
                 considered.push(Considered::absent(name, missing));
                 continue;
             }
-            let asking = Asking::new(self.client.clone());
-            let config = self.config(asking.clone());
+            let asking = Asking::new(match source {
+                // They answer for this machine, whatever address the environment has for them.
+                Source::Container | Source::Instance => self.client.direct(),
+                _ => self.client.clone(),
+            });
+            let config = config(asking.clone(), region.clone());
             // What `aws-config` logs in detail has secrets in it.
             let answer = source.ask(&config, self.profile.as_deref());
             match answer.with_subscriber(Dispatch::none()).await {
@@ -84,7 +101,6 @@ impl Search {
                     considered.push(Considered::used(name, self.describe(source, &credentials)));
                     let rest = ALL.into_iter().skip(index + 1);
                     considered.extend(rest.map(|source| Considered::not_reached(source.name())));
-                    let source = name;
                     return (
                         considered,
                         Ok(Found {
@@ -94,7 +110,9 @@ impl Search {
                     );
                 }
                 Err(CredentialsError::CredentialsNotLoaded(why)) if !self.is_named(source) => {
-                    let why = match asking.last_failure() {
+                    let failure = asking.last_failure();
+                    silence = failure.as_ref().map(TokenError::cause).or(silence);
+                    let why = match failure {
                         Some(failure) => chain(&failure),
                         None if source == Source::Profile => no_profile(),
                         None => chain(&CredentialsError::CredentialsNotLoaded(why)),
@@ -110,26 +128,39 @@ impl Search {
                 }
             }
         }
-        let error = nothing(&considered);
+        let silence = silence.filter(|cause| cause.is_transient());
+        let error = nothing(&considered, silence);
         (considered, Err(error))
     }
 
-    /// What the providers of `aws-config` need. It is made anew for each search, because it keeps what
-    /// it read of files.
-    pub(super) fn config(&self, asking: Asking) -> ProviderConfig {
-        let region = self.region.clone().map(aws_config::Region::new);
-        ProviderConfig::empty()
-            .with_behavior_version(Some(BehaviorVersion::latest()))
-            .with_http_client(asking)
-            .with_sleep_impl(TokioSleep::new())
-            // Who asks for a renewal tries again.
-            .with_retry_config(RetryConfig::disabled())
-            .with_region(region)
+    /// The region that `AWS_REGION`, `AWS_DEFAULT_REGION` or the profile name.
+    pub(super) async fn region_named(&self) -> Option<String> {
+        let named = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
+        if named.is_some() {
+            return named;
+        }
+        let config = config(Asking::new(self.client.clone()), None);
+        let mut profile = ProfileFileRegionProvider::builder().configure(&config);
+        if let Some(name) = &self.profile {
+            profile = profile.profile_name(name);
+        }
+        let profile = profile.build();
+        let region = profile.region().with_subscriber(Dispatch::none()).await;
+        region.map(|region| region.to_string())
     }
 
-    /// Whether somebody counts on this profile, so that it may not be passed over.
+    /// The region that this instance is in, where it is one of AWS's.
+    pub(super) async fn region_of_instance(&self) -> Option<String> {
+        let config = config(Asking::new(self.client.direct()), None);
+        let instance = ImdsRegionProvider::builder().configure(&config).build();
+        let region = instance.region().with_subscriber(Dispatch::none()).await;
+        region.map(|region| region.to_string())
+    }
+
+    /// Whether somebody counts on this source, so that it may not be passed over.
     fn is_named(&self, source: Source) -> bool {
-        source == Source::Profile && self.profile_name().is_some()
+        let is_profile = source == Source::Profile && self.profile_name().is_some();
+        is_profile || self.settled == Some(source)
     }
 
     fn profile_name(&self) -> Option<String> {
@@ -186,7 +217,7 @@ impl Search {
 }
 
 impl Source {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Environment => "environment",
             Self::Profile => "profile",
@@ -293,8 +324,20 @@ impl Source {
     }
 }
 
-/// The error when no source has anything.
-fn nothing(considered: &[Considered]) -> TokenError {
+/// What the providers of `aws-config` need. It is made anew for each search, because it keeps what it read
+/// of files.
+fn config(asking: Asking, region: Option<String>) -> ProviderConfig {
+    ProviderConfig::empty()
+        .with_behavior_version(Some(BehaviorVersion::latest()))
+        .with_http_client(asking)
+        .with_sleep_impl(TokioSleep::new())
+        // Who asks for a renewal tries again.
+        .with_retry_config(RetryConfig::disabled())
+        .with_region(region.map(aws_config::Region::new))
+}
+
+/// The error when no source has anything. Where one was silent, that may pass.
+fn nothing(considered: &[Considered], silence: Option<FailureCause>) -> TokenError {
     let mut why = String::new();
     for one in considered {
         if let super::super::token::Outcome::Absent(text) = &one.outcome {
@@ -302,7 +345,8 @@ fn nothing(considered: &[Considered]) -> TokenError {
             let _ = write!(why, "{separator}{}: {text}", one.source);
         }
     }
-    TokenError::new(FailureCause::Configuration, "find AWS credentials")
+    let cause = silence.unwrap_or(FailureCause::Configuration);
+    TokenError::new(cause, "find AWS credentials")
         .why(why)
         .hint("give this workload an identity (EKS Pod Identity, IRSA, an instance profile), or set AWS_PROFILE")
 }
