@@ -31,6 +31,8 @@ pub(super) async fn ask(
     managed: &Managed,
     arc_keys: &Path,
 ) -> Result<Token, Miss> {
+    // They answer for this machine, whatever address the environment has for them.
+    let client = &client.direct();
     match &managed.host {
         Host::Instance { base } => instance(client, managed, base).await,
         Host::AppService { endpoint, header } => {
@@ -56,10 +58,11 @@ async fn instance(client: &Client, managed: &Managed, base: &str) -> Result<Toke
         let request = request(act, &address, &[("Metadata", "true")])?;
         let answer = match client.send(request, timeout).await {
             Err(error) if managed.is_guess && error.is_unreached() => {
-                return Err(Miss::NotThere(format!(
-                    "no metadata service answers: {}",
-                    because(&error)
-                )));
+                let why = format!("no metadata service answers: {}", because(&error));
+                return Err(Miss::Silent(
+                    why,
+                    TokenError::unanswered(act, error).cause(),
+                ));
             }
             Err(error) => return Err(TokenError::unanswered(act, error).into()),
             Ok(answer) => answer,

@@ -99,7 +99,16 @@ pub struct AzureSource {
     arc_keys: PathBuf,
     /// The Azure CLI's program.
     az: String,
-    considered: Mutex<Vec<Considered>>,
+    seen: Mutex<Seen>,
+}
+
+/// What came of looking for an identity.
+#[derive(Default)]
+struct Seen {
+    considered: Vec<Considered>,
+    /// The source that gave a token, by its place among the candidates. From then on it is asked and no
+    /// other: while it is silent, another one would make somebody else of us.
+    settled: Option<usize>,
 }
 
 /// How long one exchange may take.
@@ -114,41 +123,79 @@ impl AzureSource {
             environment,
             arc_keys: managed::ARC_KEYS.into(),
             az: "az".to_owned(),
-            considered: Mutex::default(),
+            seen: Mutex::default(),
         }
     }
 
     async fn find(&self) -> Result<Token, TokenError> {
+        let settled = self.lock().settled;
+        match settled {
+            Some(index) => self.ask_settled(index).await,
+            None => self.search().await,
+        }
+    }
+
+    async fn search(&self) -> Result<Token, TokenError> {
         let candidates = plan::candidates(&self.azure, &*self.environment);
-        let mut considered = Vec::new();
-        let mut outcome = None;
-        for candidate in candidates {
+        let (mut seen, mut outcome, mut silence) = (Seen::default(), None, None);
+        for (index, candidate) in candidates.into_iter().enumerate() {
             let source = candidate.source;
             let tried = match candidate.found {
                 _ if outcome.is_some() => {
-                    considered.push(Considered::not_reached(source));
+                    seen.considered.push(Considered::not_reached(source));
                     continue;
                 }
                 Err(missing) => {
-                    considered.push(Considered::absent(source, missing));
+                    seen.considered.push(Considered::absent(source, missing));
                     continue;
                 }
                 Ok((way, found)) => (self.go(&way).await, found),
             };
-            match tried {
+            seen.considered.push(match tried {
                 (Ok(token), found) => {
-                    considered.push(Considered::used(source, found));
                     outcome = Some(Ok(token));
+                    seen.settled = Some(index);
+                    Considered::used(source, found)
                 }
-                (Err(Miss::NotThere(why)), _) => considered.push(Considered::absent(source, why)),
+                (Err(Miss::NotThere(why)), _) => Considered::absent(source, why),
+                (Err(Miss::Silent(why, cause)), _) => {
+                    silence = Some(cause);
+                    Considered::absent(source, why)
+                }
                 (Err(Miss::Failed(error)), _) => {
-                    considered.push(Considered::failed(source, chain(&error)));
+                    let failed = Considered::failed(source, chain(&error));
                     outcome = Some(Err(error));
+                    failed
                 }
-            }
+            });
         }
-        let outcome = outcome.unwrap_or_else(|| Err(nothing(&considered)));
-        *self.lock() = considered;
+        let outcome = outcome.unwrap_or_else(|| Err(nothing(&seen.considered, silence)));
+        *self.lock() = seen;
+        outcome
+    }
+
+    /// Asks the source that gave a token before.
+    async fn ask_settled(&self, index: usize) -> Result<Token, TokenError> {
+        let candidate = plan::settled(&self.azure, &*self.environment, index);
+        let source = candidate.source;
+        let (outcome, found) = match candidate.found {
+            Ok((way, found)) => (self.go(&way).await, found),
+            Err(missing) => (Err(Miss::NotThere(missing)), String::new()),
+        };
+        let outcome = outcome.map_err(|miss| match miss {
+            Miss::Failed(error) => error,
+            Miss::NotThere(why) | Miss::Silent(why, _) => {
+                let act = format!("use the {source} of before");
+                TokenError::new(FailureCause::Network, act).why(why)
+            }
+        });
+        let came = match &outcome {
+            Ok(_) => Considered::used(source, found),
+            Err(error) => Considered::failed(source, chain(error)),
+        };
+        if let Some(before) = self.lock().considered.get_mut(index) {
+            *before = came;
+        }
         outcome
     }
 
@@ -160,10 +207,8 @@ impl AzureSource {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Considered>> {
-        self.considered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -171,6 +216,9 @@ impl AzureSource {
 enum Miss {
     /// It is not there after all: the next one is asked.
     NotThere(String),
+    /// Nothing answers, and nobody said that it is there. The next one is asked; but when none of them has
+    /// anything, it may have been this one.
+    Silent(String, FailureCause),
     /// It is there: what it says is the answer.
     Failed(TokenError),
 }
@@ -181,13 +229,14 @@ impl From<TokenError> for Miss {
     }
 }
 
-fn nothing(considered: &[Considered]) -> TokenError {
+/// No source has anything. Where one was silent, that may pass: a machine's network comes up after it.
+fn nothing(considered: &[Considered], silence: Option<FailureCause>) -> TokenError {
     let absent = considered.iter().filter_map(|one| match &one.outcome {
         Outcome::Absent(missing) => Some(format!("{}: {missing}", one.source)),
         _ => None,
     });
     let looked: Vec<String> = absent.collect();
-    TokenError::new(FailureCause::Configuration, "find an Azure identity")
+    TokenError::new(silence.unwrap_or(FailureCause::Configuration), "find an Azure identity")
         .why(looked.join("; "))
         .hint("give the pod a workload identity (annotation azure.workload.identity/client-id, label azure.workload.identity/use: \"true\"), the machine a managed identity, or set \"azure.tenant_id\", \"azure.client_id\" and \"azure.client_secret\"")
 }
@@ -202,7 +251,7 @@ impl TokenSource for AzureSource {
     }
 
     fn considered(&self) -> Vec<Considered> {
-        self.lock().clone()
+        self.lock().considered.clone()
     }
 }
 

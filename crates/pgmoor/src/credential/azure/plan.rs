@@ -80,23 +80,45 @@ pub(super) struct Cli {
 
 const INSTANCE: &str = "http://169.254.169.254";
 
+/// The order in which sources are asked where the configuration names none.
+const SEARCHED: [Source; 4] = [
+    Source::Environment,
+    Source::WorkloadIdentity,
+    Source::ManagedIdentity,
+    Source::Cli,
+];
+
 /// The sources in the order in which they are asked.
 pub(super) fn candidates(azure: &Azure, get: &dyn Fn(&str) -> Option<String>) -> Vec<Candidate> {
+    match azure.source.or_else(|| inferred(azure)) {
+        Some(source) => vec![candidate(azure, get, source, false)],
+        None => SEARCHED
+            .map(|source| candidate(azure, get, source, true))
+            .into(),
+    }
+}
+
+/// The one of the candidates that gave a token before: it is there, and no guess any more.
+pub(super) fn settled(
+    azure: &Azure,
+    get: &dyn Fn(&str) -> Option<String>,
+    index: usize,
+) -> Candidate {
+    let source = azure.source.or_else(|| inferred(azure));
+    candidate(azure, get, source.unwrap_or(SEARCHED[index]), false)
+}
+
+fn candidate(
+    azure: &Azure,
+    get: &dyn Fn(&str) -> Option<String>,
+    source: Source,
+    is_guess: bool,
+) -> Candidate {
     let plan = Plan {
         azure,
         get: &|name| get(name).filter(|value| !value.is_empty()),
     };
-    match azure.source.or_else(|| inferred(azure)) {
-        Some(source) => vec![plan.candidate(source, false)],
-        None => [
-            Source::Environment,
-            Source::WorkloadIdentity,
-            Source::ManagedIdentity,
-            Source::Cli,
-        ]
-        .map(|source| plan.candidate(source, true))
-        .into(),
-    }
+    plan.candidate(source, is_guess)
 }
 
 /// Which source the given fields belong to. A client id alone, or with half of what an application needs,

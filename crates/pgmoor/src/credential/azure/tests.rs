@@ -402,6 +402,50 @@ async fn the_cli_is_asked_for_the_resource_and_the_tenant() {
 }
 
 #[tokio::test]
+async fn who_we_are_does_not_change_while_the_metadata_service_is_away() {
+    let world = World::start().await;
+    let variables = world.instance();
+    let mut source = world.source(Azure::default(), variables.clone());
+    let script =
+        "#!/bin/sh\necho '{\"accessToken\": \"somebody-elses\", \"expires_on\": 4102444800}'\n";
+    source.az = world.write("az", script, 0o755).display().to_string();
+    world.lets_in(&source).await;
+    let port = world.azure.port();
+
+    drop(world.azure);
+
+    let (text, cause, _) = failure(&source).await;
+    assert!(text.contains(&format!("127.0.0.1:{port}")), "{text}");
+    assert_eq!(cause, FailureCause::Network);
+    let managed = &source.considered()[2];
+    assert!(matches!(managed.outcome, Outcome::Failed(_)), "{managed:?}");
+    // One that has never been anybody looks on.
+    let another = AzureSource {
+        az: source.az.clone(),
+        ..AzureSource::new(
+            Azure::default(),
+            source.client.clone(),
+            source.environment.clone(),
+        )
+    };
+    let token = another.mint().await.expect("that of az");
+    assert_eq!(token.secret.expose(), "somebody-elses");
+}
+
+#[tokio::test]
+async fn silence_of_a_metadata_service_that_may_be_there_is_no_fault_of_the_configuration() {
+    let world = World::start().await;
+    let mut source = world.source(Azure::default(), world.instance());
+    source.az = "/nowhere/az".to_owned();
+
+    drop(world.azure);
+
+    let (text, cause, _) = failure(&source).await;
+    assert!(text.starts_with("cannot find an Azure identity"), "{text}");
+    assert_eq!(cause, FailureCause::Network);
+}
+
+#[tokio::test]
 async fn a_cli_that_is_missing_or_logged_out_says_what_to_type() {
     let world = World::start().await;
     let azure = Azure {
