@@ -189,6 +189,21 @@ async fn password_goes_inside_of_it_where_the_role_has_one() {
 }
 
 #[tokio::test]
+async fn persons_consent_is_enough() {
+    let mut site = Site::usual().await;
+    let person = "ann@example.com";
+    let file = site.world.google.user_file(person);
+    site.world.set_file(&file);
+    site.world.google.make_client(person, "proj");
+    site.instance.add_iam_role(person, &site.postgres).await;
+
+    let opened = open(&site.connector_as(person, None)).await;
+
+    let mut connection = opened.unwrap_or_else(|error| panic!("{}", told(&error)));
+    assert!(whoami(&mut connection).await.contains(person));
+}
+
+#[tokio::test]
 async fn certificates_are_shared_by_connections() {
     let site = Site::usual().await;
     let connector = site.connector();

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use pgmoor::credential::google::LOGIN;
-use pgmoor::credential::{FailureCause, Outcome, TokenSource};
+use pgmoor::credential::{FailureCause, Outcome, Token, TokenSource};
 use pgmoor_testkit::google::{Fault, Google, Service, scope};
 use serde_json::json;
 
-use crate::common::{APP, ROBOT, World, acting_as, federated, program};
+use crate::common::{APP, ROBOT, World, acting_as, federated, program, told};
 
 #[tokio::test]
 async fn key_of_a_service_account_is_exchanged_for_its_token() {
@@ -110,6 +110,86 @@ async fn token_of_a_program_is_taken_when_programs_are_allowed() {
     world.set("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1");
 
     assert_eq!(world.principal().await, Google::principal(&audience, "app"));
+}
+
+#[tokio::test]
+async fn answer_that_a_program_left_is_used_only_when_it_says_until_when() {
+    let mut world = World::new().await;
+    let audience = world.google.token_pool("saml");
+    let (stale, fresh) = (
+        world.google.subject_token(&audience, "app"),
+        world.google.subject_token(&audience, "app"),
+    );
+    let answer = |token: &str, ends: Option<u64>| {
+        let mut answer = json!({
+            "version": 1, "success": true,
+            "token_type": "urn:ietf:params:oauth:token-type:jwt", "id_token": token,
+        });
+        if let Some(ends) = ends {
+            answer["expiration_time"] = json!(ends);
+        }
+        answer.to_string()
+    };
+    let path = world.home.path().join("program");
+    program(&path, &format!("echo '{}'", answer(&fresh, None)));
+    let left = world.write("left.json", answer(&stale, None));
+    let source = json!({ "executable": { "command": path, "output_file": left } });
+    world.set_file(&federated(&world.google, &audience, source));
+    world.set("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1");
+
+    assert_eq!(world.principal().await, Google::principal(&audience, "app"));
+
+    program(&path, "exit 7");
+    world.write("left.json", answer(&fresh, Some(4_102_444_800)));
+    assert_eq!(world.principal().await, Google::principal(&audience, "app"));
+    world.write("left.json", answer(&fresh, Some(1)));
+    let refused = world.refusal().await;
+    assert!(refused.contains("failed with exit status: 7"), "{refused}");
+}
+
+#[tokio::test]
+async fn program_sees_nothing_of_what_only_pgmoor_is_told() {
+    let mut world = World::new().await;
+    let audience = world.google.token_pool("saml");
+    let (path, seen) = (
+        world.home.path().join("program"),
+        world.home.path().join("seen"),
+    );
+    // Cargo's own variable stands for those of ours.
+    assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+    program(&path, &format!("env > {}", seen.display()));
+    let source = json!({ "executable": { "command": path } });
+    world.set_file(&federated(&world.google, &audience, source));
+    world.set("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1");
+
+    let refused = world.refusal().await;
+
+    assert!(refused.contains("it printed no JSON"), "{refused}");
+    let seen = std::fs::read_to_string(seen).expect("it has run");
+    let told = format!("GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE={audience}");
+    assert!(seen.contains(&told), "{seen}");
+    assert!(!seen.contains("CARGO_MANIFEST_DIR="), "{seen}");
+}
+
+#[tokio::test]
+async fn nothing_secret_is_got_in_clear_text_from_another_host() {
+    let mut world = World::new().await;
+    let audience = world.google.token_pool("azure");
+    let clear = "http://192.0.2.1/subject?code=geheim";
+    let url = json!({ "url": clear, "headers": { "Authorization": "Bearer geheim" } });
+    let aws = json!({
+        "environment_id": "aws1", "region_url": clear, "imdsv2_session_token_url": clear,
+        "regional_cred_verification_url": "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15",
+    });
+    for source in [url, aws] {
+        world.set_file(&federated(&world.google, &audience, source));
+        let refused = world.refusal().await;
+        assert!(
+            refused.contains("http://192.0.2.1/subject is neither https nor a metadata service"),
+            "{refused}"
+        );
+        assert!(!refused.contains("geheim"), "{refused}");
+    }
 }
 
 #[tokio::test]
@@ -248,6 +328,51 @@ async fn host_without_any_credentials_is_told_where_they_were_looked_for() {
          cause: GOOGLE_APPLICATION_CREDENTIALS is not set, gcloud has left no file, and NO_GCE_CHECK is set\n\
          hint: on Google Cloud, attach a service account; elsewhere set GOOGLE_APPLICATION_CREDENTIALS, best to a file of workload identity federation"
     );
+}
+
+#[tokio::test]
+async fn metadata_server_that_is_silent_may_answer_later() {
+    let mut world = World::new().await;
+    world.variables.clear();
+
+    match world.mint().await {
+        // This is a machine of Google's.
+        Ok(_) => {}
+        Err(error) => assert!(error.cause().is_transient(), "{}", told(&error)),
+    }
+}
+
+#[tokio::test]
+async fn who_we_are_does_not_change_while_we_run() {
+    let world = World::machine().await;
+    let tokens = world.identity().tokens(LOGIN);
+    let principal = |token: Token| {
+        world
+            .google
+            .judge(token.secret.expose())
+            .expect("ours")
+            .principal
+    };
+    let token = tokens.mint().await.expect("token");
+    assert_eq!(principal(token), APP);
+
+    let name = ".config/gcloud/application_default_credentials.json";
+    let file = world.google.user_file("ann@example.com").to_string();
+    world.write(name, &file);
+
+    let token = tokens.mint().await.expect("token");
+    assert_eq!(principal(token), APP);
+    assert!(matches!(tokens.considered()[2].outcome, Outcome::Used(_)));
+    // Another one starts with what is there by now, and does not become the machine when that is gone.
+    let tokens = world.identity().tokens(LOGIN);
+    let token = tokens.mint().await.expect("token");
+    assert_eq!(principal(token), "ann@example.com");
+    std::fs::remove_file(world.home.path().join(name)).expect("remove");
+    let error = tokens.mint().await.expect_err("it is gone");
+    assert!(told(&error).starts_with("cannot read "), "{}", told(&error));
+    assert!(matches!(tokens.considered()[1].outcome, Outcome::Failed(_)));
+    world.write(name, &file);
+    assert!(tokens.mint().await.is_ok());
 }
 
 #[tokio::test]

@@ -49,8 +49,7 @@ impl Consent {
         scopes: &[&str],
     ) -> Result<Grant, TokenError> {
         let act = format!("get a token by {}", self.describe());
-        // Less than the consent was given for: only what is asked for here.
-        let scope = scopes.join(" ");
+        let scope = consented(scopes).join(" ");
         let fields = [
             ("grant_type", "refresh_token"),
             ("client_id", self.client_id.as_str()),
@@ -68,4 +67,14 @@ impl Consent {
         grant.principal = self.account.clone();
         Ok(grant)
     }
+}
+
+/// Less than the consent was given for: only what is asked for here. But nobody consents to the SQL Admin
+/// API by itself: gcloud asks people for all of Google Cloud.
+fn consented<'a>(scopes: &[&'a str]) -> Vec<&'a str> {
+    let given = scopes.iter().map(|one| match *one {
+        scope::ADMIN => scope::CLOUD,
+        other => other,
+    });
+    given.collect()
 }

@@ -18,23 +18,34 @@ pub(super) struct Metadata {
     host: String,
 }
 
+/// Why there is none.
+#[derive(Debug)]
+pub(super) struct Absent {
+    pub(super) cause: FailureCause,
+    pub(super) why: String,
+}
+
 impl Metadata {
-    /// Looks for one. The error says why there is none.
-    pub(super) async fn find(context: &Context) -> Result<Self, String> {
+    /// Looks for one.
+    pub(super) async fn find(context: &Context) -> Result<Self, Absent> {
         if let Some(host) = context.variable("GCE_METADATA_HOST") {
             return Ok(Self { host });
         }
+        let absent = |cause, why: String| Absent { cause, why };
         if context
             .variable("NO_GCE_CHECK")
             .is_some_and(|value| value.eq_ignore_ascii_case("true"))
         {
-            return Err("NO_GCE_CHECK is set".to_owned());
+            let why = "NO_GCE_CHECK is set".to_owned();
+            return Err(absent(FailureCause::Configuration, why));
         }
         let this = Self {
             host: USUAL_HOST.to_owned(),
         };
-        let request = this.request("").map_err(|error| error.to_string())?;
-        match context.client.send(request, PING).await {
+        let request = this
+            .request("")
+            .map_err(|error| absent(error.cause(), error.to_string()))?;
+        match context.direct.send(request, PING).await {
             Ok(answer)
                 if answer
                     .headers()
@@ -43,10 +54,18 @@ impl Metadata {
             {
                 Ok(this)
             }
-            Ok(_) => Err(format!("{USUAL_HOST} is somebody else here")),
-            Err(_) => Err(format!(
-                "{USUAL_HOST} does not answer: this is no machine of Google's, or the network keeps it away"
-            )),
+            Ok(_) => {
+                let why = format!("{USUAL_HOST} is somebody else here");
+                Err(absent(FailureCause::Configuration, why))
+            }
+            // It may be there all the same: a pod's starts after the pod.
+            Err(error) => {
+                let cause = TokenError::unanswered("ask", error).cause();
+                let why = format!(
+                    "{USUAL_HOST} does not answer: this is no machine of Google's, or the network keeps it away"
+                );
+                Err(absent(cause, why))
+            }
         }
     }
 
@@ -65,7 +84,7 @@ impl Metadata {
             "instance/service-accounts/default/token?scopes={}",
             scopes.join(",")
         );
-        let answer = ask(&context.client, &act, &self.request(&path)?).await;
+        let answer = ask(&context.direct, &act, &self.request(&path)?).await;
         let answer = answer.map_err(|error| match error.cause() {
             FailureCause::Refused => error.hint(
                 "attach a service account to this machine, with the access scope cloud-platform; on Kubernetes, annotate the pod's service account with iam.gke.io/gcp-service-account",
@@ -95,7 +114,7 @@ impl Metadata {
     /// Something that is nice to know.
     async fn text(&self, context: &Context, path: &str) -> Option<String> {
         let answer = context
-            .client
+            .direct
             .send(self.request(path).ok()?, PING)
             .await
             .ok()?;

@@ -23,7 +23,7 @@ mod login;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Claim, Considered, FailureCause, Minting, Token, TokenError, TokenSource};
 use crate::http::{Client, HeaderValue, Request};
@@ -32,6 +32,7 @@ pub(crate) use impersonation::QUOTA_PROJECT;
 use impersonation::Target;
 pub use login::{GoogleLogin, database_user};
 pub use scope::{ADMIN, LOGIN};
+use search::{Found, Place};
 
 /// How an identity is found, besides what the environment says.
 #[derive(Debug, Clone, Default)]
@@ -58,8 +59,19 @@ pub struct GoogleIdentity(Arc<Context>);
 struct Context {
     options: GoogleOptions,
     client: Client,
+    /// For metadata servers, which answer for this machine.
+    direct: Client,
     variable: Box<Variable>,
     home: Option<PathBuf>,
+    /// Where a token came from once: while that is silent, another source would make somebody else of us.
+    settled: Mutex<Option<Settled>>,
+}
+
+/// A source that has given a token.
+#[derive(Clone)]
+struct Settled {
+    place: Place,
+    considered: Vec<Considered>,
 }
 
 impl GoogleIdentity {
@@ -73,9 +85,11 @@ impl GoogleIdentity {
         let variable = Box::new(variable);
         Self(Arc::new(Context {
             options,
+            direct: client.direct(),
             client,
             variable,
             home,
+            settled: Mutex::default(),
         }))
     }
 
@@ -102,7 +116,7 @@ impl GoogleIdentity {
         if let Some(project) = self.0.named_quota_project() {
             return Some(project);
         }
-        let found = search::search(&self.0, &mut Vec::new()).await.ok()?;
+        let found = self.0.find(&mut Vec::new()).await.ok()?;
         found.quota_project().map(str::to_owned)
     }
 }
@@ -159,13 +173,32 @@ impl Context {
         Ok(())
     }
 
+    /// Who we are: by the place that has given a token before, else by the first that is there. Files are
+    /// read each time anew, for they are mounted late and replaced.
+    async fn find(&self, considered: &mut Vec<Considered>) -> Result<Found, TokenError> {
+        let settled = self.settled().clone();
+        match settled {
+            Some(Settled {
+                place,
+                considered: before,
+            }) => {
+                considered.clone_from(&before);
+                search::again(place, considered)
+            }
+            None => search::search(self, considered).await,
+        }
+    }
+
+    fn settled(&self) -> MutexGuard<'_, Option<Settled>> {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn mint(
         &self,
         scope: &'static str,
         considered: &mut Vec<Considered>,
     ) -> Result<Token, TokenError> {
-        // Each time anew: files are mounted late and replaced.
-        let found = search::search(self, considered).await?;
+        let found = self.find(considered).await?;
         let universe = self.universe();
         let own = found.universe(self).await;
         let own = own.unwrap_or_else(|| scope::DEFAULT_UNIVERSE.to_owned());
@@ -190,6 +223,10 @@ impl Context {
                 target.mint(self, &caller, &[scope]).await?
             }
         };
+        *self.settled() = Some(Settled {
+            place: found.place().clone(),
+            considered: considered.clone(),
+        });
         let mut claims = vec![Claim::new("source", found.describe())];
         if let Some(principal) = grant.principal {
             claims.push(Claim::new("principal", principal));

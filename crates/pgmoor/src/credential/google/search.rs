@@ -5,41 +5,58 @@ use std::path::PathBuf;
 use super::Context;
 use super::exchange::Grant;
 use super::file::File;
-use super::metadata::Metadata;
-use crate::credential::{Considered, FailureCause, TokenError};
+use super::metadata::{Absent, Metadata};
+use crate::credential::{Considered, TokenError};
 
 const SETTING: &str = "setting credentials_file";
 const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 const WELL_KNOWN: &str = "file of gcloud auth application-default login";
 const METADATA: &str = "metadata server";
 
-/// An identity that was found.
+/// An identity that was found, and where.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(super) struct Found {
+    place: Place,
+    identity: Identity,
+}
+
+#[derive(Debug)]
+enum Identity {
     File(Box<File>),
     Metadata(Metadata),
 }
 
+/// A place that an identity is at.
+#[derive(Debug, Clone)]
+pub(super) enum Place {
+    File { source: &'static str, path: PathBuf },
+    Metadata(Metadata),
+}
+
 impl Found {
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
     pub(super) fn describe(&self) -> String {
-        match self {
-            Self::File(file) => file.describe(),
-            Self::Metadata(metadata) => metadata.describe(),
+        match &self.identity {
+            Identity::File(file) => file.describe(),
+            Identity::Metadata(metadata) => metadata.describe(),
         }
     }
 
     pub(super) fn quota_project(&self) -> Option<&str> {
-        match self {
-            Self::File(file) => file.quota_project(),
-            Self::Metadata(_) => None,
+        match &self.identity {
+            Identity::File(file) => file.quota_project(),
+            Identity::Metadata(_) => None,
         }
     }
 
     /// The universe it belongs to, where it tells.
     pub(super) async fn universe(&self, context: &Context) -> Option<String> {
-        match self {
-            Self::File(file) => file.universe().map(str::to_owned),
-            Self::Metadata(metadata) => metadata.universe(context).await,
+        match &self.identity {
+            Identity::File(file) => file.universe().map(str::to_owned),
+            Identity::Metadata(metadata) => metadata.universe(context).await,
         }
     }
 
@@ -48,9 +65,9 @@ impl Found {
         context: &Context,
         scopes: &[&str],
     ) -> Result<Grant, TokenError> {
-        match self {
-            Self::File(file) => file.mint(context, scopes).await,
-            Self::Metadata(metadata) => metadata.mint(context, scopes).await,
+        match &self.identity {
+            Identity::File(file) => file.mint(context, scopes).await,
+            Identity::Metadata(metadata) => metadata.mint(context, scopes).await,
         }
     }
 }
@@ -85,15 +102,33 @@ pub(super) async fn search(
     match Metadata::find(context).await {
         Ok(metadata) => {
             considered.push(Considered::used(METADATA, metadata.describe()));
-            Ok(Found::Metadata(metadata))
+            Ok(at(metadata))
         }
-        Err(why) => {
+        Err(Absent { cause, why }) => {
             considered.push(Considered::absent(METADATA, why.clone()));
-            let error = TokenError::new(FailureCause::Configuration, "find Google credentials");
+            let error = TokenError::new(cause, "find Google credentials");
             Err(error
                 .why(format!("{VARIABLE} is not set, gcloud has left no file, and {why}"))
                 .hint(format!("on Google Cloud, attach a service account; elsewhere set {VARIABLE}, best to a file of workload identity federation")))
         }
+    }
+}
+
+/// The identity at a place where there was one before. What was noted then is corrected.
+pub(super) fn again(place: Place, considered: &mut Vec<Considered>) -> Result<Found, TokenError> {
+    match place {
+        Place::Metadata(metadata) => Ok(at(metadata)),
+        Place::File { source, path } => {
+            considered.retain(|one| one.source != source && one.source != METADATA);
+            open(source, path, considered)
+        }
+    }
+}
+
+fn at(metadata: Metadata) -> Found {
+    Found {
+        place: Place::Metadata(metadata.clone()),
+        identity: Identity::Metadata(metadata),
     }
 }
 
@@ -107,7 +142,10 @@ fn open(
             let found = format!("{}: {}", path.display(), file.describe());
             considered.push(Considered::used(source, found));
             considered.push(Considered::not_reached(METADATA));
-            Ok(Found::File(Box::new(file)))
+            Ok(Found {
+                place: Place::File { source, path },
+                identity: Identity::File(Box::new(file)),
+            })
         }
         Err(error) => {
             let why = std::error::Error::source(&error)
