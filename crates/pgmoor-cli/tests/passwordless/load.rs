@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use pgmoor_testkit::identity::{Fault, Reply, unix};
-use pgmoor_testkit::{Pgbench, Signal, wait_for, write_private};
+use pgmoor_testkit::{Pgbench, Pgmoor, Signal, wait_for, write_private};
 
 use crate::site::{Cloud, ROLE, STUCK, Variables, client, refused, who};
 
@@ -148,6 +148,7 @@ async fn issuer_that_is_down_is_not_noticed_while_credentials_live_and_told_when
             .is_some_and(|answer| answer.status == 503)
     })
     .await;
+    assert_all_tell_of_the_failure(&pgmoor).await;
     // Who is in, stays in.
     let row = held
         .query_one("select current_setting('application_name')", &[])
@@ -165,6 +166,61 @@ async fn issuer_that_is_down_is_not_noticed_while_credentials_live_and_told_when
         "{:?}",
         healed.elapsed()
     );
+    let figures = Figures::of(&pgmoor).await;
+    assert_eq!(figures.one("pgmoor_credential_valid"), 1.0);
+    assert!(figures.one("pgmoor_credential_time_left_seconds") > 0.0);
+    assert!(figures.one("pgmoor_credential_renewals_total") >= 2.0);
+    wait_for("readiness", STUCK, async || {
+        let answer = pgmoor.http("/readiness").await;
+        answer.is_some_and(|answer| answer.status == 200)
+    })
+    .await;
+}
+
+async fn assert_all_tell_of_the_failure(pgmoor: &Pgmoor) {
+    let figures = Figures::of(pgmoor).await;
+    assert_eq!(figures.one("pgmoor_credential_valid"), 0.0);
+    assert_eq!(figures.one("pgmoor_credential_time_left_seconds"), 0.0);
+    assert!(figures.failures("unavailable") >= 3.0, "{figures:?}");
+    let status = pgmoor.http("/status").await.expect("status").body;
+    let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
+    let credential = &status["endpoints"][0]["credential"];
+    assert_eq!(
+        (&credential["source"], &credential["valid"]),
+        (&"AWS".into(), &false.into())
+    );
+    let why = credential["last_error"]["message"].as_str();
+    assert!(why.is_some_and(|why| why.contains("503")), "{credential}");
+}
+
+/// The figures of the endpoint.
+#[derive(Debug)]
+struct Figures(String);
+
+impl Figures {
+    async fn of(pgmoor: &Pgmoor) -> Self {
+        let page = pgmoor.http("/metrics").await.expect("metrics").body;
+        let lines = page
+            .lines()
+            .filter(|line| line.starts_with("pgmoor_credential"));
+        Self(lines.collect::<Vec<_>>().join("\n"))
+    }
+
+    fn value(&self, sample: &str) -> f64 {
+        let mut lines = self.0.lines();
+        let value = lines.find_map(|line| line.strip_prefix(sample)?.trim().parse().ok());
+        value.unwrap_or_else(|| panic!("no {sample} in\n{}", self.0))
+    }
+
+    fn one(&self, name: &str) -> f64 {
+        self.value(&format!("{name}{{endpoint=\"cloud\"}}"))
+    }
+
+    fn failures(&self, cause: &str) -> f64 {
+        self.value(&format!(
+            "pgmoor_credential_failures_total{{endpoint=\"cloud\",cause=\"{cause}\"}}"
+        ))
+    }
 }
 
 #[tokio::test]

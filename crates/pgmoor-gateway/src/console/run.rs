@@ -184,6 +184,7 @@ impl Console {
             Show::Users => show::users(&all, &detail),
             Show::Lists => show::lists(&all, &detail),
             Show::Config => config::config(&shared.state.load_full()),
+            Show::Credentials => show::credentials(&all),
             Show::Databases => show::databases(&all),
             Show::Mem => show::mem(&all, process::read().map(|own| own.resident)),
             Show::Pools => show::pools(&all),

@@ -6,7 +6,7 @@ use super::config::CONFIG;
 use super::sockets::SOCKETS;
 use crate::settings::PoolMode;
 use crate::snapshot::{Detail, Overview};
-use crate::table::{Cell, Column, Table, int4, int8, text};
+use crate::table::{Cell, Column, Table, int4, int8, rfc3339, text};
 use crate::totals::Totals;
 
 /// Our version, as `SHOW VERSION` says it.
@@ -44,6 +44,7 @@ macro_rules! shows {
 shows! {
     Clients "clients" SOCKETS;
     Config "config" CONFIG;
+    Credentials "credentials" CREDENTIALS;
     Databases "databases" DATABASES;
     Help "help" &[];
     Lists "lists" &[text("list"), int4("items")];
@@ -58,6 +59,19 @@ shows! {
     Users "users" USERS;
     Version "version" &[text("version")];
 }
+
+/// pgmoor's own: PgBouncer has nothing that is renewed.
+const CREDENTIALS: &[Column] = &[
+    text("endpoint"),
+    text("source"),
+    int4("valid"),
+    text("fetched"),
+    text("expires"),
+    text("next_renewal"),
+    int8("renewals"),
+    int8("failures"),
+    text("last_error"),
+];
 
 const DATABASES: &[Column] = &[
     text("name"),
@@ -212,6 +226,29 @@ pub(super) fn databases(overview: &Overview) -> Table {
             database.clients.into(),
             database.paused.into(),
             database.disabled.into(),
+        ]);
+    }
+    table
+}
+
+pub(super) fn credentials(overview: &Overview) -> Table {
+    let mut table = Table::new(CREDENTIALS);
+    for endpoint in &overview.endpoints {
+        let Some(row) = &endpoint.credential else {
+            continue;
+        };
+        let failures: u64 = row.failures.iter().map(|(_, count)| count).sum();
+        let trouble = row.last_failure.as_ref();
+        table.push([
+            endpoint.name.as_str().into(),
+            row.source.as_str().into(),
+            row.is_valid.into(),
+            row.fetched.map(rfc3339).into(),
+            row.expires.map(rfc3339).into(),
+            row.next_renewal.map(rfc3339).into(),
+            row.renewals.into(),
+            failures.into(),
+            trouble.map(|trouble| trouble.message.clone()).into(),
         ]);
     }
     table

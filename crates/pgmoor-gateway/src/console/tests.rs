@@ -11,8 +11,8 @@ use super::sockets;
 use crate::clock::Moment;
 use crate::settings::PoolMode;
 use crate::snapshot::{
-    ClientRow, ClientState, Clock, DatabaseRow, Detail, EndpointRow, Overview, PoolRow, ServerRow,
-    ServerState,
+    ClientRow, ClientState, Clock, CredentialRow, DatabaseRow, Detail, EndpointRow, Overview,
+    PoolRow, ServerRow, ServerState, Trouble,
 };
 use crate::table::Table;
 use crate::totals::{ByDatabase, Totals};
@@ -99,6 +99,20 @@ fn busy_overview() -> Overview {
             reachable: Some(true),
             last_success: Some(at(51)),
             last_failure: None,
+            credential: Some(CredentialRow {
+                source: "AWS".into(),
+                is_valid: true,
+                fetched: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_699_999_400)),
+                expires: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_300)),
+                next_renewal: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_004)),
+                renewals: 7,
+                failures: vec![("refused", 0), ("unavailable", 3)],
+                last_failure: Some(Trouble {
+                    at: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_699_999_999)),
+                    message: "cannot ask the issuer: it answered 503".into(),
+                    hint: Some("wait for it".into()),
+                }),
+            }),
         }],
         users: vec!["app".into(), "ops".into()],
         totals: ByDatabase::from([("app".into(), totals(1_200))]),
@@ -194,6 +208,13 @@ fn statistics_are_totals_and_averages_of_the_last_minute() {
     insta::assert_snapshot!("stats_totals", of(Figures::Totals));
     insta::assert_snapshot!("stats_averages", of(Figures::Averages));
     insta::assert_snapshot!("totals", tall(&show::totals(&overview)));
+}
+
+#[test]
+fn credentials_are_shown_with_their_age_and_their_trouble() {
+    let (overview, _) = busy();
+
+    insta::assert_snapshot!("credentials", tall(&show::credentials(&overview)));
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! The page: what a person wants to know first, first. No script, no outside asset.
 
+mod endpoints;
+
 use std::fmt::Write;
 use std::time::Duration;
 
 use super::ready::missing;
-use crate::pool::Failure;
 use crate::settings::PoolMode;
-use crate::snapshot::{Clock, DatabaseRow, EndpointRow, Overview, PoolRow};
+use crate::snapshot::{DatabaseRow, Overview, PoolRow};
 use crate::table::utc;
 use crate::totals::Totals;
+use endpoints::endpoints;
 
 /// How often the page renews itself, in seconds.
 const REFRESH: u32 = 5;
@@ -293,60 +295,6 @@ fn state(row: &DatabaseRow) -> (&'static str, &'static str) {
     }
 }
 
-fn endpoints(out: &mut String, overview: &Overview) {
-    out.push_str("<section><h2>Endpoints</h2><div class=\"endpoints\">");
-    for row in &overview.endpoints {
-        endpoint(out, row, overview.clock);
-    }
-    out.push_str("</div></section>\n");
-}
-
-fn endpoint(out: &mut String, row: &EndpointRow, clock: Clock) {
-    let (class, state) = match row.reachable {
-        Some(true) => ("green", "reachable"),
-        Some(false) => ("red", "unreachable"),
-        None => ("yellow", "not tried yet"),
-    };
-    let limit = match row.max_connections {
-        Some(limit) => format!("{} of {limit} connections", row.open),
-        None => format!("{} connections", row.open),
-    };
-    let serves = if row.databases.is_empty() {
-        "serves nothing".to_owned()
-    } else {
-        format!("serves {}", row.databases.join(", "))
-    };
-    let _ = write!(
-        out,
-        "<div class=\"endpoint\"><h3>{} <span class=\"tag {class}\">{state}</span></h3>\
-         <p>{} &middot; as {} &middot; {limit} &middot; {}</p>",
-        escape(&row.name),
-        escape(&row.hosts.join(", ")),
-        escape(&row.user),
-        escape(&serves),
-    );
-    if let Some(failure) = &row.last_failure {
-        last_error(out, failure, row.reachable == Some(true), clock);
-    }
-    out.push_str("</div>");
-}
-
-fn last_error(out: &mut String, failure: &Failure, is_over: bool, clock: Clock) {
-    let ago = clock.since(failure.at);
-    let _ = write!(
-        out,
-        "<div class=\"error{}\"><p><strong>last error, {} ago</strong> ({}): {}</p>",
-        if is_over { " over" } else { "" },
-        uptime(ago),
-        escape(&failure.sqlstate),
-        escape(&failure.message),
-    );
-    if let Some(hint) = &failure.hint {
-        let _ = write!(out, "<p>hint: {}</p>", escape(hint));
-    }
-    out.push_str("</div>");
-}
-
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -434,7 +382,7 @@ mod tests {
         overview.databases[0].reachable = None;
         seen.push(line(&overview));
         overview.databases[0].reachable = Some(false);
-        overview.databases[0].last_failure = Some(Failure {
+        overview.databases[0].last_failure = Some(crate::pool::Failure {
             at: overview.clock.moment,
             message: "connection refused".into(),
             hint: None,

@@ -15,7 +15,7 @@ use crate::clock::Moment;
 use crate::endpoint::own_name;
 use crate::pool::Database;
 use crate::settings::Passthrough;
-use crate::snapshot::{DatabaseRow, Overview};
+use crate::snapshot::{DatabaseRow, Overview, Trouble};
 use crate::worker::Shared;
 
 /// How often it is looked which databases are to be tried.
@@ -38,23 +38,42 @@ pub(super) struct Missing {
 
 /// Whether clients can be served. A paused database keeps nobody from it: that is somebody's wish.
 pub(super) fn missing(overview: &Overview) -> Vec<Missing> {
-    let unserved = overview
-        .databases
-        .iter()
-        .filter(|row| !row.paused && row.reachable != Some(true));
-    unserved
-        .map(|row| {
-            let failure = row.last_failure.as_ref();
-            Missing {
+    let served = overview.databases.iter().filter(|row| !row.paused);
+    served
+        .filter_map(|row| {
+            let (reason, hint) = match (row.reachable, without_credential(overview, row)) {
+                (_, Some(trouble)) => (trouble.message.clone(), trouble.hint.clone()),
+                (Some(true), None) => return None,
+                (_, None) => unreached(row),
+            };
+            Some(Missing {
                 database: row.name.to_string(),
-                reason: failure.map_or_else(
-                    || format!("endpoint \"{}\" has not been reached yet", row.endpoint),
-                    |failure| failure.message.clone(),
-                ),
-                hint: failure.and_then(|failure| failure.hint.clone()),
-            }
+                reason,
+                hint,
+            })
         })
         .collect()
+}
+
+fn unreached(row: &DatabaseRow) -> (String, Option<String>) {
+    match &row.last_failure {
+        Some(failure) => (failure.message.clone(), failure.hint.clone()),
+        None => {
+            let never = format!("endpoint \"{}\" has not been reached yet", row.endpoint);
+            (never, None)
+        }
+    }
+}
+
+/// Why nobody can log in at a database's endpoint any more, although connections of before may serve.
+fn without_credential<'a>(overview: &'a Overview, row: &DatabaseRow) -> Option<&'a Trouble> {
+    // Where clients log in as themselves, the endpoint's own login is nothing to them.
+    row.user.as_ref()?;
+    let mut endpoints = overview.endpoints.iter();
+    let endpoint = endpoints.find(|endpoint| endpoint.name == row.endpoint)?;
+    let credential = endpoint.credential.as_ref()?;
+    let trouble = credential.last_failure.as_ref();
+    trouble.filter(|_| credential.is_missing())
 }
 
 /// The answer to `/readiness`, and whether it is yes.
@@ -192,6 +211,43 @@ mod tests {
 
         assert!(!ready);
         insta::assert_snapshot!(serde_json::to_string_pretty(&body).expect("JSON"));
+    }
+
+    #[test]
+    fn nobody_is_served_by_an_endpoint_whose_credential_ended_and_is_not_renewed() {
+        let (mut overview, _) = crate::console::tests::busy();
+        overview.databases[0].paused = false;
+        assert!(
+            readiness(&overview).0,
+            "it is renewed in vain, and good still"
+        );
+
+        let credential = overview.endpoints[0].credential.as_mut();
+        credential.expect("it has one").is_valid = false;
+        let (ready, body) = readiness(&overview);
+
+        assert!(!ready);
+        let database = &body["not_ready"][0];
+        assert_eq!(database["reason"], "cannot ask the issuer: it answered 503");
+        assert_eq!(database["hint"], "wait for it");
+
+        overview.databases[0].user = None;
+        assert!(readiness(&overview).0, "clients log in as themselves");
+    }
+
+    #[test]
+    fn a_credential_that_ended_while_nobody_needed_it_is_no_trouble() {
+        let (mut overview, _) = crate::console::tests::busy();
+        overview.databases[0].paused = false;
+
+        let credential = overview.endpoints[0]
+            .credential
+            .as_mut()
+            .expect("it has one");
+        credential.is_valid = false;
+        credential.last_failure = None;
+
+        assert!(readiness(&overview).0);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::SCHEMA;
 use super::ready::missing;
 use crate::pool::Failure;
 use crate::snapshot::{
-    ClientRow, Clock, DatabaseRow, Detail, EndpointRow, Overview, PoolRow, ServerRow,
+    ClientRow, Clock, CredentialRow, DatabaseRow, Detail, EndpointRow, Overview, PoolRow, ServerRow,
 };
 use crate::table::rfc3339;
 use crate::totals::{Buckets, Totals};
@@ -128,6 +128,27 @@ fn endpoint(clock: Clock, row: &EndpointRow) -> Value {
         "reachable": row.reachable,
         "last_success": row.last_success.map(|then| rfc3339(clock.time_of(then))),
         "last_error": row.last_failure.as_ref().map(|last| failure(clock, last)),
+        "credential": row.credential.as_ref().map(|row| credential(clock, row)),
+    })
+}
+
+fn credential(clock: Clock, row: &CredentialRow) -> Value {
+    let failures = row.failures.iter().filter(|(_, count)| *count > 0);
+    let failures = failures.map(|(cause, count)| ((*cause).to_owned(), json!(count)));
+    json!({
+        "source": row.source,
+        "valid": row.is_valid,
+        "age_seconds": row.age(clock.time).map(|age| age.as_secs()),
+        "expires": row.expires.map(rfc3339),
+        "expires_in_seconds": row.left(clock.time).map(|left| left.as_secs()),
+        "next_renewal": row.next_renewal.map(rfc3339),
+        "renewals": row.renewals,
+        "failures": failures.collect::<serde_json::Map<_, _>>(),
+        "last_error": row.last_failure.as_ref().map(|last| json!({
+            "at": last.at.map(rfc3339),
+            "message": last.message,
+            "hint": last.hint,
+        })),
     })
 }
 

@@ -80,6 +80,11 @@ metrics! {
     PINS_BY Counter "pgmoor_session_pins" None, ["pool", "reason"], "Sessions that keep their server connection in transaction mode, by what they did.";
     STATEMENTS Gauge "pgmoor_prepared_statements" None, ["pool", "scope"], "Prepared statements: different texts that clients hold (pool), and on server connections (server).";
     EVICTIONS Counter "pgmoor_prepared_statements_evictions" None, ["pool"], "Statements closed on a server connection to make room.";
+    CREDENTIAL_AGE Gauge "pgmoor_credential_age" SECONDS, ["endpoint"], "How long ago what an endpoint is logged in to with was fetched; absent where nothing is renewed.";
+    CREDENTIAL_LEFT Gauge "pgmoor_credential_time_left" SECONDS, ["endpoint"], "How long that is still good; 0 when it has expired, absent where no end is known.";
+    CREDENTIAL_VALID Gauge "pgmoor_credential_valid" None, ["endpoint"], "Whether there is one that is good.";
+    CREDENTIAL_RENEWALS Counter "pgmoor_credential_renewals" None, ["endpoint"], "How often it was fetched.";
+    CREDENTIAL_FAILURES Counter "pgmoor_credential_failures" None, ["endpoint", "cause"], "How often it was not had, each try counted, and how often a server rejected it, by why.";
     PAUSED Gauge "pgmoor_database_paused" None, ["database"], "Whether the database is paused: its clients wait.";
     REACHABLE Gauge "pgmoor_database_reachable" None, ["database"], "Whether the last attempt to connect to its server succeeded; absent before the first.";
     EXPIRY Gauge "pgmoor_tls_certificate_expiry_timestamp" SECONDS, ["side"], "When a certificate expires; listen is the one that clients are shown.";

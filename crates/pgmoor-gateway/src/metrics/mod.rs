@@ -13,6 +13,7 @@ use crate::counters::{DISCARDS, Stage};
 use crate::sql::PinReason;
 use declared::{ALL, Kind};
 pub(crate) use page::{Format, render};
+use pgmoor::credential::FailureCause;
 pub(crate) use readings::Readings;
 
 /// The reference page of all metrics, in Markdown.
@@ -54,10 +55,12 @@ pub fn metrics_reference() -> String {
          - `reason` of `pgmoor_server_discards_total`: {}\n\
          - `reason` of `pgmoor_session_pins_total`: {}\n\
          - `stage` of `pgmoor_errors_total`: {}\n\
+         - `cause` of `pgmoor_credential_failures_total`: {}\n\
          - `code`: the first two letters of an SQLSTATE that PostgreSQL's appendix A lists, or `other`\n",
         list(&DISCARDS),
         list(&PinReason::ALL.map(PinReason::label)),
         list(&Stage::ALL.map(Stage::as_str)),
+        list(&FailureCause::ALL.map(FailureCause::as_str)),
     );
     page
 }

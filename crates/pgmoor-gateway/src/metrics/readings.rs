@@ -10,7 +10,8 @@ use prometheus_client::encoding::DescriptorEncoder;
 
 use super::declared::{
     ACCEPT_DELAYS, BUDGET, BUILD, CLIENT_BYTES, CLIENTS, CLIENTS_MAX, CLIENTS_OPEN, CONNECT,
-    CONNECTS, CPU, DISCARDS_BY, ERRORS, EVICTIONS, EXPIRY, FDS, FDS_MAX, LOGINS, OLDEST, PAUSED,
+    CONNECTS, CPU, CREDENTIAL_AGE, CREDENTIAL_FAILURES, CREDENTIAL_LEFT, CREDENTIAL_RENEWALS,
+    CREDENTIAL_VALID, DISCARDS_BY, ERRORS, EVICTIONS, EXPIRY, FDS, FDS_MAX, LOGINS, OLDEST, PAUSED,
     PINS_BY, QUERIES, QUERY, REACHABLE, RELOADED, RELOADS, RESIDENT, SERVER_BYTES, SERVERS,
     SERVERS_MAX, STARTED, STATEMENTS, THREADS, TIMEOUTS, TRANSACTION, TRANSACTIONS, UP, VIRTUAL,
     WAIT, WORKERS,
@@ -43,6 +44,8 @@ impl Collector for Readings {
         let mut page = Page(encoder);
         self.gateway(&mut page)?;
         self.connections(&mut page)?;
+        self.credentials(&mut page)?;
+        self.databases(&mut page)?;
         self.traffic(&mut page)?;
         self.statements(&mut page)?;
         self.process(&mut page)
@@ -141,7 +144,42 @@ impl Readings {
                 samples.add(&[&row.name, "used"], row.open)?;
             }
             Ok(())
+        })
+    }
+
+    fn credentials(&self, page: &mut Page<'_>) -> fmt::Result {
+        let overview = &self.overview;
+        let now = overview.clock.time;
+        let all = || {
+            let rows = overview.endpoints.iter();
+            rows.filter_map(|row| Some((row.name.as_str(), row.credential.as_ref()?)))
+        };
+        page.describe(CREDENTIAL_AGE, |samples| {
+            let mut aged = all().filter_map(|(name, row)| Some((name, row.age(now)?)));
+            aged.try_for_each(|(name, age)| samples.add(&[name], age))
         })?;
+        page.describe(CREDENTIAL_LEFT, |samples| {
+            let mut ending = all().filter_map(|(name, row)| Some((name, row.left(now)?)));
+            ending.try_for_each(|(name, left)| samples.add(&[name], left))
+        })?;
+        page.describe(CREDENTIAL_VALID, |samples| {
+            all().try_for_each(|(name, row)| samples.add(&[name], row.is_valid))
+        })?;
+        page.describe(CREDENTIAL_RENEWALS, |samples| {
+            all().try_for_each(|(name, row)| samples.add(&[name], row.renewals))
+        })?;
+        page.describe(CREDENTIAL_FAILURES, |samples| {
+            for (name, row) in all() {
+                for (cause, count) in &row.failures {
+                    samples.add(&[name, cause], *count)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn databases(&self, page: &mut Page<'_>) -> fmt::Result {
+        let overview = &self.overview;
         page.describe(PAUSED, |samples| {
             for row in &overview.databases {
                 samples.add(&[&row.name], row.paused)?;

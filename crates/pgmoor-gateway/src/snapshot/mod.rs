@@ -6,8 +6,10 @@
 //! ```
 
 mod detail;
+mod credential;
 mod overview;
 
+pub(crate) use credential::{CredentialRow, Trouble};
 pub(crate) use detail::{
     ClientRow, ClientState, Detail, Presence, ServerRow, ServerState, answering, detail, presence,
 };

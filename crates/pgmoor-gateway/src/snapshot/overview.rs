@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::Clock;
+use super::{Clock, CredentialRow};
 use crate::clock::Moment;
 use crate::counters::Gauge;
 use crate::pool::{Failure, SharedPool};
@@ -77,6 +77,8 @@ pub(crate) struct EndpointRow {
     pub(crate) reachable: Option<bool>,
     pub(crate) last_success: Option<Moment>,
     pub(crate) last_failure: Option<Failure>,
+    /// What it is logged in to with, where that is renewed.
+    pub(crate) credential: Option<CredentialRow>,
 }
 
 /// All of it.
@@ -252,6 +254,7 @@ fn endpoints(state: &State, databases: &[DatabaseRow]) -> Vec<EndpointRow> {
                 reachable,
                 last_success,
                 last_failure,
+                credential: CredentialRow::of(&endpoint.connector),
             }
         })
         .collect();

@@ -43,6 +43,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::credential::renewal::Status;
 use crate::credential::{CredentialProvider, PassfileProvider};
 use crate::endpoint::{Endpoint, Host, LoadBalanceHosts};
 use crate::stream::KeepAlive;
@@ -154,6 +155,16 @@ impl Connector {
     /// The endpoint.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// Who supplies the credential.
+    pub fn credential_source(&self) -> String {
+        self.credential.name()
+    }
+
+    /// How the renewal of the credential stands, where it is renewed.
+    pub fn credential_status(&self) -> Option<Status> {
+        self.credential.status()
     }
 
     /// The user that [`Login::Endpoint`] logs in as, unless the credential names another.

@@ -61,6 +61,16 @@ struct Endpoint {
     max_connections: Option<u64>,
     reachable: Option<bool>,
     last_error: Option<Failure>,
+    /// Not told by gateways of before.
+    #[serde(default)]
+    credential: Option<Credential>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Credential {
+    valid: bool,
+    expires_in_seconds: Option<u64>,
+    last_error: Option<Failure>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -102,6 +112,17 @@ pub(super) fn write(status: &Status) -> String {
                 let _ = writeln!(out, "hint: {hint}");
             }
         }
+        let credential = endpoint.credential.as_ref();
+        if let Some(trouble) = credential.and_then(|credential| credential.last_error.as_ref()) {
+            let _ = writeln!(
+                out,
+                "\n{}: the credential is not renewed: {}",
+                endpoint.name, trouble.message
+            );
+            if let Some(hint) = &trouble.hint {
+                let _ = writeln!(out, "hint: {hint}");
+            }
+        }
     }
     out
 }
@@ -139,7 +160,7 @@ fn databases(databases: &[Database]) -> Vec<Vec<String>> {
 }
 
 fn endpoints(endpoints: &[Endpoint]) -> Vec<Vec<String>> {
-    let heads = ["ENDPOINT", "STATE", "CONNECTIONS", "HOSTS"];
+    let heads = ["ENDPOINT", "STATE", "CONNECTIONS", "CREDENTIAL", "HOSTS"];
     let mut rows = vec![heads.map(str::to_owned).to_vec()];
     rows.extend(endpoints.iter().map(|endpoint| {
         let state = match endpoint.reachable {
@@ -154,10 +175,24 @@ fn endpoints(endpoints: &[Endpoint]) -> Vec<Vec<String>> {
             endpoint.name.clone(),
             state.to_owned(),
             format!("{}/{limit}", endpoint.open),
+            credential(endpoint.credential.as_ref()),
             endpoint.hosts.join(", "),
         ]
     }));
     rows
+}
+
+/// How what an endpoint is logged in to with stands, where that is renewed.
+fn credential(credential: Option<&Credential>) -> String {
+    let Some(credential) = credential else {
+        return "-".to_owned();
+    };
+    match (credential.valid, credential.expires_in_seconds) {
+        (true, Some(seconds)) => format!("for {}", long(seconds)),
+        (true, None) => "ok".to_owned(),
+        (false, _) if credential.last_error.is_some() => "NONE".to_owned(),
+        (false, _) => "none yet".to_owned(),
+    }
 }
 
 /// Median and 99th percentile of the last minute.
@@ -226,6 +261,12 @@ mod tests {
             "endpoints": [{
                 "name": "primary", "hosts": ["db:5432"], "open": 3, "max_connections": 100, "reachable": false,
                 "last_error": { "message": "cannot reach db:5432: refused", "hint": "is PostgreSQL running there?" },
+            }, {
+                "name": "cloud", "hosts": ["rds:5432"], "open": 3, "max_connections": 100, "reachable": true,
+                "credential": {
+                    "valid": true, "expires_in_seconds": 700,
+                    "last_error": { "message": "cannot assume role app: it answered 503", "hint": null },
+                },
             }],
         });
         let status: Status = serde_json::from_value(status).expect("a status");
@@ -237,11 +278,14 @@ mod tests {
         DATABASE  STATE  MODE         ENDPOINT  CLIENTS  WAITING  SERVERS  WAIT             QUERY  TX/MIN  ERRORS
         app       FAILS  transaction  primary   12       1        3/20     40 µs / 31.2 ms  -      1200    2
 
-        ENDPOINT  STATE  CONNECTIONS  HOSTS
-        primary   FAILS  3/100        db:5432
+        ENDPOINT  STATE  CONNECTIONS  CREDENTIAL  HOSTS
+        primary   FAILS  3/100        -           db:5432
+        cloud     ok     3/100        for 11 min  rds:5432
 
         primary: cannot reach db:5432: refused
         hint: is PostgreSQL running there?
+
+        cloud: the credential is not renewed: cannot assume role app: it answered 503
         ");
     }
 }
