@@ -1,6 +1,8 @@
 //! The whole suite: checks, reference pages, every test of the workspace, some
 //! fuzzing, the real drivers.
 
+use std::process::Command;
+
 use crate::drivers::{self, DRIVERS};
 use crate::stages::Stages;
 use crate::{check, docs, fuzz};
@@ -9,6 +11,9 @@ use xtask::{repository, shell};
 
 /// For each target.
 const FUZZ_SECONDS: u64 = 8;
+
+/// The versions that what depends on the version is tested with.
+const MAJORS: [&str; 4] = ["12", "15", "17", "18"];
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -42,9 +47,13 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 }
 
 fn cargo_test() -> Result<String, Failure> {
+    let mut fetch = Command::new(repository::root().join("tests/fetch-postgres"));
+    shell::run(fetch.args(MAJORS))?;
     let mut counts = Counts::default();
     let end = shell::run_watched(
-        repository::cargo().args(["test", "--workspace", "--no-fail-fast"]),
+        repository::cargo()
+            .args(["test", "--workspace", "--no-fail-fast"])
+            .env("PGMOOR_TEST_MAJORS", MAJORS.join(",")),
         |line| counts.see(line),
     );
     counts.describe(end)

@@ -47,7 +47,7 @@ pub use message::{Message, tags};
 pub use mount::Mount;
 pub use pgbench::{Pgbench, PgbenchReport, PgbenchRun, QueryMode};
 pub use pgmoor::{Exit, HttpAnswer, Pgmoor, PgmoorBuilder, Replaced};
-pub use postgres::{Postgres, PostgresBuilder, Stop, client_program, has_major};
+pub use postgres::{Postgres, PostgresBuilder, Stop, client_program, has_major, majors};
 pub use process::{Signal, children_of, is_running, signal};
 pub use raw_client::RawClient;
 pub use scripted::{Login, ScriptedConnection, ScriptedServer, Serving, Session, Startup};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pgmoor_testkit::{Address, Ca, Postgres, RawClient, Stop, frontend, has_major, tags, wait_for};
+use pgmoor_testkit::{Address, Ca, Postgres, RawClient, Stop, frontend, majors, tags, wait_for};
 
 #[tokio::test]
 async fn a_private_server_serves_its_application_over_tcp_and_socket() {
@@ -24,7 +24,7 @@ async fn a_private_server_serves_its_application_over_tcp_and_socket() {
 #[tokio::test]
 async fn every_version_of_this_machine_starts_with_tls() {
     let ca = Ca::default();
-    let majors: Vec<u16> = (12..=18).filter(|major| has_major(*major)).collect();
+    let majors = majors();
     assert!(!majors.is_empty());
 
     for major in majors {

@@ -61,6 +61,25 @@ pub fn has_major(major: u16) -> bool {
     places_of(major).iter().any(|dir| look_into(dir).is_some())
 }
 
+/// The major versions to test with: those that `PGMOOR_TEST_MAJORS` lists ("12,15,18"), else all of 12 to 18
+/// that this machine has.
+///
+/// # Panics
+///
+/// When one that is listed is not here: a suite that promises a version must not leave it out.
+pub fn majors() -> Vec<u16> {
+    let Ok(listed) = std::env::var("PGMOOR_TEST_MAJORS") else {
+        return (12..=18).filter(|major| has_major(*major)).collect();
+    };
+    let majors = listed.split(',').map(|major| {
+        let major = major.trim().parse();
+        major.unwrap_or_else(|_| panic!("PGMOOR_TEST_MAJORS is \"{listed}\""))
+    });
+    majors
+        .inspect(|major| assert!(has_major(*major), "run: tests/fetch-postgres {major}"))
+        .collect()
+}
+
 /// Where programs may be, the system's highest version first and what was fetched last.
 fn places_by_preference() -> impl Iterator<Item = PathBuf> {
     let majors = || (12..=30).rev();

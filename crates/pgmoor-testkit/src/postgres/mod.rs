@@ -12,7 +12,7 @@ use std::sync::Mutex;
 
 use tempfile::TempDir;
 
-pub use binaries::{client_program, has_major};
+pub use binaries::{client_program, has_major, majors};
 pub use builder::PostgresBuilder;
 pub use server::Stop;
 

@@ -1,6 +1,6 @@
 //! The same at every major version that this machine has (`tests/fetch-postgres` gets others).
 
-use pgmoor_testkit::{Ca, Postgres, has_major};
+use pgmoor_testkit::{Ca, Postgres, majors};
 
 use crate::cancel::cancels;
 use crate::common::{ask, connect, local};
@@ -8,7 +8,7 @@ use crate::common::{ask, connect, local};
 #[tokio::test]
 async fn every_major_version_is_served_alike() {
     let ca = Ca::default();
-    for major in (12..=18).filter(|major| has_major(*major)) {
+    for major in majors() {
         let postgres = Postgres::builder().major(major).tls(&ca).start().await;
         let verify = format!(
             "sslmode=verify-full sslrootcert={} channel_binding=require require_auth=scram-sha-256",
