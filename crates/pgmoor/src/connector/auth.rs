@@ -36,6 +36,7 @@ pub(super) struct Authenticator<'a> {
     /// The hash of the server's certificate, when the connection has TLS.
     end_point: Option<&'a [u8]>,
     state: State,
+    method: AuthMethod,
 }
 
 enum State {
@@ -85,12 +86,18 @@ impl<'a> Authenticator<'a> {
             policy,
             end_point,
             state: State::Start,
+            method: AuthMethod::None,
         }
     }
 
     /// Whether anything was said in answer to the server.
     pub(super) fn has_answered(&self) -> bool {
         !matches!(self.state, State::Start)
+    }
+
+    /// How the server asked for the proof.
+    pub(super) fn method(&self) -> AuthMethod {
+        self.method
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -103,6 +110,12 @@ impl<'a> Authenticator<'a> {
         request: Authentication<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), Problem> {
+        match request {
+            Authentication::Cleartext => self.method = AuthMethod::Password,
+            Authentication::Md5(_) => self.method = AuthMethod::Md5,
+            Authentication::Sasl(_) => self.method = AuthMethod::ScramSha256,
+            _ => {}
+        }
         match (request, &mut self.state) {
             (Authentication::Ok, _) => self.finish(),
             (Authentication::Cleartext, State::Start) => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::cancel::CancelTarget;
 use super::error::Stage;
+use crate::endpoint::AuthMethod;
 use crate::stream::Stream;
 
 /// A session that is ready for its first query.
@@ -23,6 +24,8 @@ pub struct Connection {
     pub server_version: u32,
     /// The minor version of protocol 3 that was agreed on.
     pub protocol_minor: u16,
+    /// How the server asked for the proof of who we are.
+    pub method: AuthMethod,
     /// As whom the session runs.
     pub user: String,
     /// The database it is on, as asked for.

@@ -11,7 +11,7 @@ use super::channel::{Channel, Message};
 use super::error::{ConnectError, Stage};
 use super::site::Site;
 use super::version;
-use crate::endpoint::ProtocolVersion;
+use crate::endpoint::{AuthMethod, ProtocolVersion};
 use crate::stream::Stream;
 
 /// Long enough for any answer: a buffer that grew would leave a copy of the password behind.
@@ -32,12 +32,12 @@ pub(super) struct Request<'a> {
 }
 
 /// What a server told until it was ready.
-#[derive(Default)]
 pub(super) struct Session {
     pub(super) parameters: Vec<(String, String)>,
     pub(super) key: Option<(i32, Vec<u8>)>,
     pub(super) leftover: Vec<u8>,
     pub(super) protocol_minor: u16,
+    pub(super) method: AuthMethod,
 }
 
 impl Session {
@@ -78,7 +78,10 @@ pub(super) async fn log_in(
     let mut channel = Channel::new(stream, site, Vec::new());
     let mut session = Session {
         protocol_minor: minor(request.max_version),
-        ..Session::default()
+        parameters: Vec::new(),
+        key: None,
+        leftover: Vec::new(),
+        method: AuthMethod::None,
     };
     let first = site
         .within(
@@ -89,6 +92,7 @@ pub(super) async fn log_in(
     let answered = authenticator.has_answered();
     let fail = |error| Failure { error, answered };
     first.map_err(fail)?;
+    session.method = authenticator.method();
     channel.stage = Stage::Startup;
     site.within(
         Stage::Startup,

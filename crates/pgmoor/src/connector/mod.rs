@@ -167,6 +167,16 @@ impl Connector {
         self.credential.status()
     }
 
+    /// TLS as its connections have it, for whoever wants to look at a server's certificate.
+    pub fn tls(&self) -> &ClientTls {
+        &self.tls
+    }
+
+    /// Whether connections go by a [`Line`] instead of to the endpoint's hosts.
+    pub fn goes_by_line(&self) -> bool {
+        self.line.is_some()
+    }
+
     /// The user that [`Login::Endpoint`] logs in as, unless the credential names another.
     pub fn user(&self) -> &str {
         &self.user

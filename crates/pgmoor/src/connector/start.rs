@@ -100,6 +100,7 @@ impl Connector {
             leftover: session.leftover,
             server_version,
             protocol_minor: session.protocol_minor,
+            method: session.method,
             user: identity.user.clone(),
             database: self.database(wish, identity).to_owned(),
             server: site.server.clone(),

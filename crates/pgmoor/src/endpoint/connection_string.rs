@@ -7,7 +7,7 @@ use pgmoor_wire::Secret;
 use super::environment::Environment;
 use super::error::{EndpointError, shown};
 use super::notice::Notice;
-use super::raw::{Dialect, Raw};
+use super::raw::{Dialect, Form, Raw};
 use super::{Endpoint, form, known, resolve, service, translate};
 
 /// The parameters of an address by libpq's names, before defaults and before values are checked.
@@ -21,6 +21,7 @@ pub struct ConnectionString {
     pub(super) notices: Vec<Notice>,
     pub(super) port_quotable: bool,
     pub(super) service_loaded: bool,
+    pub(super) form: Form,
 }
 
 /// A value and where it came from.
@@ -49,7 +50,7 @@ impl ConnectionString {
         N: AsRef<str>,
         V: Into<String>,
     {
-        let mut raw = Raw::new(Dialect::Libpq);
+        let mut raw = Raw::new(Dialect::Libpq, Form::Keywords);
         for (name, value) in parts {
             raw.push(name.as_ref(), value.into());
         }

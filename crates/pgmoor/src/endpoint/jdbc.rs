@@ -1,7 +1,7 @@
 //! JDBC URLs: `jdbc:postgresql://h1:1,h2/db?user=u&password=p`.
 
 use super::error::EndpointError;
-use super::raw::{Dialect, Raw};
+use super::raw::{Dialect, Form, Raw};
 use super::schemeless::{self, Decoding};
 
 /// Reads what follows `jdbc:`.
@@ -13,7 +13,7 @@ pub(super) fn parse(rest: &str) -> Result<Raw, EndpointError> {
             "write it as jdbc:postgresql://host:port/database",
         )
     })?;
-    let mut raw = Raw::new(Dialect::Jdbc);
+    let mut raw = Raw::new(Dialect::Jdbc, Form::Jdbc);
     let address = match rest.strip_prefix("//") {
         Some(address) => address.to_owned(),
         None => format!("/{}", rest.trim_start_matches('/')),

@@ -3,13 +3,13 @@
 use pgmoor_wire::Secret;
 
 use super::error::EndpointError;
-use super::raw::{Dialect, Raw};
+use super::raw::{Dialect, Form, Raw};
 
 const FORM: &str = "keyword/value string";
 
 /// Reads a keyword/value string by libpq's quoting rules.
 pub(super) fn parse(text: &str) -> Result<Raw, EndpointError> {
-    let mut raw = Raw::new(Dialect::Libpq);
+    let mut raw = Raw::new(Dialect::Libpq, Form::Keywords);
     let mut rest = Cursor { text, at: 0 };
     loop {
         rest.skip_blanks();

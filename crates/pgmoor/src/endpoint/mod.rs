@@ -73,6 +73,7 @@ pub use environment::Environment;
 pub use error::EndpointError;
 pub use host::{DEFAULT_PORT, DEFAULT_SOCKET_DIRECTORY, Host, Target};
 pub use notice::Notice;
+pub use raw::Form;
 pub use require_auth::RequireAuth;
 pub use tls::{RootCert, TlsSettings, Verification};
 pub use words::{
@@ -131,6 +132,7 @@ pub struct Endpoint {
     pub min_protocol_version: Option<ProtocolVersion>,
     /// The highest protocol version to ask for; none leaves it to the connector.
     pub max_protocol_version: Option<ProtocolVersion>,
+    form: Form,
     notices: Vec<Notice>,
 }
 
@@ -194,6 +196,7 @@ impl Endpoint {
             tcp_user_timeout: None,
             min_protocol_version: None,
             max_protocol_version: None,
+            form: Form::default(),
             notices: Vec::new(),
         }
     }
@@ -258,6 +261,11 @@ impl Endpoint {
     /// The database to ask for: `dbname`, else the user's name.
     pub fn database(&self) -> Option<&str> {
         self.dbname.as_deref().or(self.user.as_deref())
+    }
+
+    /// In which form the address was written.
+    pub fn form(&self) -> Form {
+        self.form
     }
 
     /// How the address was understood where that was not literally.

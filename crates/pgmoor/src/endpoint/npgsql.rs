@@ -3,7 +3,7 @@
 use pgmoor_wire::Secret;
 
 use super::error::EndpointError;
-use super::raw::{Dialect, Raw};
+use super::raw::{Dialect, Form, Raw};
 use super::{foreign, schemeless};
 
 const FORM: &str = "Npgsql connection string";
@@ -32,7 +32,7 @@ pub(super) fn is_meant(text: &str) -> bool {
 
 /// Reads `name=value` pairs between semicolons.
 pub(super) fn parse(text: &str) -> Result<Raw, EndpointError> {
-    let mut raw = Raw::new(Dialect::Npgsql);
+    let mut raw = Raw::new(Dialect::Npgsql, Form::Npgsql);
     raw.notice("read as an Npgsql connection string");
     let mut rest = text.trim_matches([' ', '\t', '\r', '\n', ';']);
     let mut index = 0;

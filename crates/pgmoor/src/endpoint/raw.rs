@@ -14,6 +14,46 @@ pub(super) enum Dialect {
     Npgsql,
 }
 
+/// In which form an address was written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// `postgres://…` or `postgresql://…`, as libpq takes it.
+    Uri,
+    /// `host=… dbname=…`, as libpq takes it, or parts that never were one text.
+    #[default]
+    Keywords,
+    /// `user:password@host:port/database` without a scheme.
+    Schemeless,
+    /// `postgresql+driver://…`.
+    SqlAlchemy,
+    /// `jdbc:postgresql://…`.
+    Jdbc,
+    /// `Host=…;Username=…`.
+    Npgsql,
+}
+
+impl Form {
+    /// What people call it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Uri => "URI",
+            Self::Keywords => "keywords and values",
+            Self::Schemeless => "address without a scheme",
+            Self::SqlAlchemy => "SQLAlchemy URL",
+            Self::Jdbc => "JDBC URL",
+            Self::Npgsql => "Npgsql connection string",
+        }
+    }
+
+    /// Whether libpq reads it too.
+    pub const fn is_libpqs(self) -> bool {
+        match self {
+            Self::Uri | Self::Keywords => true,
+            Self::Schemeless | Self::SqlAlchemy | Self::Jdbc | Self::Npgsql => false,
+        }
+    }
+}
+
 /// One name and its value.
 #[derive(Debug, Clone)]
 pub(super) struct Pair {
@@ -29,6 +69,7 @@ pub(super) struct Pair {
 #[derive(Debug, Clone)]
 pub(super) struct Raw {
     pub(super) dialect: Dialect,
+    pub(super) form: Form,
     pub(super) pairs: Vec<Pair>,
     pub(super) notices: Vec<Notice>,
     /// Whether a wrong port may be quoted: not when it may be a password that lost its `@host`.
@@ -36,9 +77,10 @@ pub(super) struct Raw {
 }
 
 impl Raw {
-    pub(super) fn new(dialect: Dialect) -> Self {
+    pub(super) fn new(dialect: Dialect, form: Form) -> Self {
         Self {
             dialect,
+            form,
             pairs: Vec::new(),
             notices: Vec::new(),
             port_quotable: true,

@@ -97,6 +97,7 @@ pub(super) fn endpoint(mut given: ConnectionString) -> Result<Endpoint, Endpoint
             .map(|n| Duration::from_millis(n.into())),
         min_protocol_version,
         max_protocol_version,
+        form: given.0.form,
         notices,
     })
 }

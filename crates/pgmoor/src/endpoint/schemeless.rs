@@ -6,7 +6,7 @@
 use pgmoor_wire::Secret;
 
 use super::error::EndpointError;
-use super::raw::{Dialect, Pair, Raw};
+use super::raw::{Dialect, Form, Pair, Raw};
 use super::{foreign, known, uri};
 
 const FORM: &str = "address";
@@ -14,7 +14,7 @@ const SHAPE: &str = "write it as user:password@host:port/database?name=value";
 
 /// Reads an address without a scheme.
 pub(super) fn parse(text: &str) -> Result<Raw, EndpointError> {
-    let mut raw = Raw::new(Dialect::Libpq);
+    let mut raw = Raw::new(Dialect::Libpq, Form::Schemeless);
     push_address(
         &mut raw,
         text,
@@ -27,7 +27,7 @@ pub(super) fn parse(text: &str) -> Result<Raw, EndpointError> {
 
 /// Reads what follows `postgresql+driver://`.
 pub(super) fn parse_sqlalchemy(rest: &str) -> Result<Raw, EndpointError> {
-    let mut raw = Raw::new(Dialect::SqlAlchemy);
+    let mut raw = Raw::new(Dialect::SqlAlchemy, Form::SqlAlchemy);
     push_address(
         &mut raw,
         rest,

@@ -14,6 +14,7 @@ pub(super) fn connection_string(raw: Raw) -> Result<ConnectionString, EndpointEr
     let given = ConnectionString {
         notices: raw.notices,
         port_quotable: raw.port_quotable,
+        form: raw.form,
         ..Default::default()
     };
     let mut translation = Translation {

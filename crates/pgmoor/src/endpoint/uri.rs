@@ -3,7 +3,7 @@
 use pgmoor_wire::Secret;
 
 use super::error::EndpointError;
-use super::raw::{Dialect, Raw};
+use super::raw::{Dialect, Form, Raw};
 
 const FORM: &str = "connection URI";
 const ENCODE: &str = "inside a user name, password or database name write \"@\" as %40, \"/\" as %2F, \":\" as %3A, \"%\" as %25";
@@ -19,7 +19,7 @@ pub(super) struct Pieces<'a> {
 
 /// Reads what follows `postgres://` or `postgresql://`.
 pub(super) fn parse(rest: &str) -> Result<Raw, EndpointError> {
-    let mut raw = Raw::new(Dialect::Libpq);
+    let mut raw = Raw::new(Dialect::Libpq, Form::Uri);
     let mut pieces = cut(rest);
     if let Some(at) = pieces.hosts.rfind('@') {
         // The first "@" ends libpq's user info; what it leaves could never be resolved.

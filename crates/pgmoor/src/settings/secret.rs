@@ -173,6 +173,7 @@ impl Value for SecretFile {
 pub struct ConnectionText {
     text: Secret<String>,
     file: Option<PathBuf>,
+    was_trimmed: bool,
 }
 
 impl ConnectionText {
@@ -181,12 +182,18 @@ impl ConnectionText {
         Self {
             text: Secret::new(text.into()),
             file: None,
+            was_trimmed: false,
         }
     }
 
     /// The file it was read from, for one that was given as `file:path`.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
+    }
+
+    /// Whether blanks or line breaks stood around it, which were dropped.
+    pub fn was_trimmed(&self) -> bool {
+        self.was_trimmed
     }
 
     /// The whole text, with the password if it has one.
@@ -209,6 +216,7 @@ impl Value for ConnectionText {
         let (text, file) = load_text(node, place, loader)?;
         Some(Self {
             file,
+            was_trimmed: text.trim() != text,
             ..Self::new(text.trim())
         })
     }
