@@ -1,5 +1,7 @@
 //! The command line: one definition for parsing, help, man pages, completions and the reference.
 
+mod check;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +10,9 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::exit;
-use crate::output::{Color, Format};
+use crate::output::{Color, Form};
+
+pub(crate) use check::{Check, Purpose};
 
 const TEMPLATE: &str =
     "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
@@ -50,7 +54,7 @@ pub(crate) struct Global {
         hide_env_values = true
     )]
     pub(crate) config: Option<PathBuf>,
-    /// Form of the result on standard output: text or json
+    /// Form of the result on standard output: text or json; html for pgmoor check
     #[arg(
         long,
         short,
@@ -61,7 +65,7 @@ pub(crate) struct Global {
         hide_possible_values = true,
         hide_env_values = true
     )]
-    pub(crate) output: Format,
+    pub(crate) output: Form,
     /// When to use colours: auto, always or never; NO_COLOR is honoured
     #[arg(
         long,
@@ -124,6 +128,25 @@ pub(crate) enum Command {
         /// What to do.
         #[command(subcommand)]
         command: Login,
+    },
+    /// Look whether a database is fit for its application, and what is to be done if not
+    #[command(
+        help_template = TEMPLATE,
+        before_help = "Examples:\n  pgmoor check                                          every database of the configuration\n  \
+            pgmoor check --url postgres://app@db.example.com/app --system langsmith\n  \
+            pgmoor check -d app --category network,tls -o json | jq .\n  \
+            pgmoor check --list                                   every check and why it matters\n",
+        after_long_help = "A check that fails or warns says why it matters and what to type; pgmoor explain ID says it too.\n\
+            Exit codes: 0 nothing failed (with --strict: nor warned); 1 a check failed; 2 the address or the \
+            configuration is not in order; 3 no session could be had."
+    )]
+    Check(Check),
+    /// Say what a check is, why it matters and what it needs
+    #[command(help_template = TEMPLATE, before_help = "Examples:\n  pgmoor explain PGM-NET-001\n")]
+    Explain {
+        /// The check's id
+        #[arg(value_name = "ID", value_parser = check::check_id)]
+        id: &'static str,
     },
     /// Show what a running gateway does
     #[command(help_template = TEMPLATE, before_help = "Examples:\n  pgmoor status\n  pgmoor status -o json | jq .\n")]

@@ -1,5 +1,8 @@
 //! The commands, one file each.
 
+mod explain;
+
+mod check;
 mod completions;
 mod config;
 mod docs;
@@ -21,11 +24,15 @@ use crate::config::load::{Loaded, load, load_noting};
 use crate::config::surroundings::Surroundings;
 use crate::exit::Exit;
 use crate::log;
-use crate::output::{Failure, Output};
+use crate::output::{Failure, Form, Output};
 
 /// Runs the command.
 pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
     let global = cli.global;
+    if global.output == Form::Html && !matches!(cli.command, Command::Check(_)) {
+        return Err(Failure::new(Exit::Usage, "there is no HTML of that")
+            .hint("use --output text or json; html is for pgmoor check"));
+    }
     match cli.command {
         Command::Up(arguments) => up::run(&global, &arguments, output),
         Command::Run(arguments) => run::run(&global, &arguments),
@@ -33,6 +40,8 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
         Command::Psql(arguments) => psql::run(&global, &arguments),
         Command::Wait(arguments) => wait::run(&global, &arguments, output),
         Command::Login { command } => login::run(&global, &command, output),
+        Command::Check(arguments) => check::run(&global, &arguments, output),
+        Command::Explain { id } => explain::run(id, output),
         Command::Status => status::run(&global, output),
         Command::Pause(arguments) => traffic::pause(&global, &arguments, output),
         Command::Resume(arguments) => traffic::resume(&global, &arguments, output),

@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     }
     cli.global.color.apply();
     let output = Output {
-        format: cli.global.output,
+        format: cli.global.output.plain(),
     };
     let ended = command::run(cli, output);
     log::finish();
@@ -75,11 +75,21 @@ fn refuse_passwords(arguments: &[OsString]) -> Result<(), Failure> {
         .iter()
         .skip(1)
         .take_while(|argument| !(is_run && *argument == "--"));
+    let mut is_url = false;
     for argument in ours.filter_map(|argument| argument.to_str()) {
         let address = ["postgres://", "postgresql://"]
             .iter()
             .find_map(|scheme| argument.find(scheme))
             .map(|at| &argument[at..]);
+        // An address after --url may be in any form.
+        let url = match argument.strip_prefix("--url=") {
+            Some(url) => Some(url),
+            None if is_url => Some(argument),
+            None => None,
+        };
+        is_url = argument == "--url";
+        let address =
+            address.or(url.filter(|url| !url.starts_with("env:") && !url.starts_with("file:")));
         let has_password = argument.starts_with("--password=")
             || address.is_some_and(|address| pgmoor::settings::mask(address) != address)
             || argument
@@ -90,7 +100,7 @@ fn refuse_passwords(arguments: &[OsString]) -> Result<(), Failure> {
                 Failure::new(Exit::Usage, "a password on the command line is refused")
                     .cause("every user of this machine can read a process's arguments")
                     .hint(
-                        "put it into the configuration as ${VAR} or file:PATH, or use PGPASSFILE",
+                        "put it into the configuration as ${VAR} or file:PATH, or use PGPASSFILE; --url takes env:NAME and file:PATH",
                     ),
             );
         }

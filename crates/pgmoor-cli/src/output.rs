@@ -18,11 +18,32 @@ const ERROR: Style = AnsiColor::Red.on_default().bold();
 const LABEL: Style = AnsiColor::Cyan.on_default().bold();
 const STRONG: Style = Style::new().bold();
 
-/// The form of results.
+/// The form of results that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Default)]
-pub(crate) enum Format {
+pub(crate) enum Form {
     /// For people.
     #[default]
+    Text,
+    /// One JSON document, also when the command fails.
+    Json,
+    /// One page for a browser; only reports have it.
+    Html,
+}
+
+impl Form {
+    /// The form of all that is no report.
+    pub(crate) fn plain(self) -> Format {
+        match self {
+            Self::Text | Self::Html => Format::Text,
+            Self::Json => Format::Json,
+        }
+    }
+}
+
+/// The form of results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// For people.
     Text,
     /// One JSON document, also when the command fails.
     Json,

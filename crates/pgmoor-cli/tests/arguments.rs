@@ -20,6 +20,11 @@ fn a_password_on_the_command_line_is_refused_and_not_repeated() {
         &["psql", "postgres://app:geheim@db/app"][..],
         &["psql", "-d", "host=db password=geheim"][..],
         &["url", "--database=postgresql://app:geheim@db/app"][..],
+        &["check", "--url", "app:geheim@db/app"][..],
+        &[
+            "check",
+            "--url=jdbc:postgresql://db/app?user=app&password=geheim",
+        ][..],
     ] {
         let output = pgmoor(arguments).output().expect("runs");
 
@@ -28,7 +33,7 @@ fn a_password_on_the_command_line_is_refused_and_not_repeated() {
             insta::assert_snapshot!(text(output.stderr), @r#"
             error: a password on the command line is refused
             cause: every user of this machine can read a process's arguments
-            hint: put it into the configuration as ${VAR} or file:PATH, or use PGPASSFILE
+            hint: put it into the configuration as ${VAR} or file:PATH, or use PGPASSFILE; --url takes env:NAME and file:PATH
             "#);
         }
     }

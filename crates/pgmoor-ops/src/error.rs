@@ -58,3 +58,31 @@ impl Error {
         }
     }
 }
+
+/// An error and its causes in one line.
+pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut text = plain(error);
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let part = plain(cause);
+        // Some libraries repeat their cause in their own text.
+        if !text.contains(&part) {
+            text.push_str(": ");
+            text.push_str(&part);
+        }
+        next = cause.source();
+    }
+    text
+}
+
+/// "Connection refused (os error 111)" is "connection refused" to people.
+pub(crate) fn plain(error: &dyn StdError) -> String {
+    let text = error.to_string();
+    let Some((text, _)) = text.split_once(" (os error") else {
+        return text;
+    };
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| {
+        first.to_lowercase().chain(characters).collect()
+    })
+}

@@ -10,6 +10,14 @@ pub mod session;
 
 pub mod requirement;
 
+pub mod facts;
+
+pub mod check;
+
+pub mod report;
+
+pub mod preflight;
+
 pub mod traffic;
 
 pub use error::Error;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pgmoor::adapter::tokio_postgres::client;
 use pgmoor::connector::{CancelTarget, Connector, Login};
+use pgmoor::endpoint::AuthMethod;
 use pgmoor::tls::TlsInfo;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -33,6 +34,10 @@ pub struct Session {
     pub tls: Option<TlsInfo>,
     /// What the server reported at the login.
     pub parameters: Vec<(String, String)>,
+    /// How the server asked for the proof of who we are.
+    pub method: AuthMethod,
+    /// The server process, as the login named it; a pooler names one that does not exist.
+    pub pid: Option<i32>,
 }
 
 impl Session {
@@ -58,6 +63,8 @@ impl Session {
         let (user, database) = (connection.user.clone(), connection.database.clone());
         let tls = connection.stream.tls().cloned();
         let parameters = connection.parameters.clone();
+        let method = connection.method;
+        let pid = connection.key.as_ref().map(|(pid, _)| *pid);
         let (client, driver) = client(connection).await.map_err(|source| Error::Session {
             server: server.clone(),
             source,
@@ -78,6 +85,8 @@ impl Session {
             server,
             tls,
             parameters,
+            method,
+            pid,
         })
     }
 

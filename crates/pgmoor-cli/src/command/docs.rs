@@ -43,8 +43,10 @@ pub(super) fn run(directory: &Path, check: bool, output: Output) -> Result<Exit,
 }
 
 /// Every generated page by its file name.
-fn generated() -> [(&'static str, String); 6] {
+fn generated() -> [(&'static str, String); 8] {
     [
+        ("check-report.schema.json", report_schema()),
+        ("checks.md", checks()),
         ("cli.md", command_line()),
         ("configuration.md", pages::reference_page()),
         ("configuration.sample.yaml", pages::sample_file()),
@@ -52,6 +54,22 @@ fn generated() -> [(&'static str, String); 6] {
         ("exit-codes.md", exit::page()),
         ("metrics.md", pgmoor_gateway::metrics_reference()),
     ]
+}
+
+fn checks() -> String {
+    let intro = "What `pgmoor check` asks of a database. An id stays with its check. `pgmoor explain ID` prints one, \
+                 `pgmoor check --list` all.\n";
+    format!(
+        "# Checks\n\n<!-- Made by `pgmoor docs`; do not edit. -->\n\n{intro}{}",
+        pgmoor_ops::check::page()
+    )
+}
+
+fn report_schema() -> String {
+    let schema = pgmoor_ops::report::schema();
+    let mut text = serde_json::to_string_pretty(&schema).expect("a schema is plain JSON");
+    text.push('\n');
+    text
 }
 
 fn command_line() -> String {

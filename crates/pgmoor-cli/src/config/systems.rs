@@ -16,7 +16,6 @@ const MAX_DEPTH: usize = 8;
 ///
 /// # Errors
 /// There is no such system, or it begins as one that does not exist.
-#[cfg_attr(not(test), expect(dead_code, reason = "for checks and provisioning"))]
 pub(crate) fn requirement(name: &str, tree: &Node) -> Result<SystemSettings, Problems> {
     let composed = compose(name, tree, 0).map_err(|problem| Problems(vec![problem]))?;
     let key = format!("systems.{name}");

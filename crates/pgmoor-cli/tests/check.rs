@@ -1,0 +1,161 @@
+//! `pgmoor check` as a process: what it takes, what it prints, how it ends.
+
+use std::path::Path;
+
+use assert_cmd::Command;
+use pgmoor_testkit::{Postgres, free_port, write_private};
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn pgmoor(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::cargo_bin("pgmoor").expect("is built");
+    command.env_clear().current_dir(directory).args(arguments);
+    command
+}
+
+/// Exit code, standard output, standard error.
+fn outcome(mut command: Command) -> (i32, String, String) {
+    let output = command.output().expect("runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("is text");
+    let code = output.status.code().expect("ended by itself");
+    (code, text(output.stdout), text(output.stderr))
+}
+
+fn directory() -> TempDir {
+    tempfile::tempdir().expect("temporary directory")
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("standard output is JSON and nothing else")
+}
+
+#[tokio::test]
+async fn an_address_alone_is_enough_and_its_password_stays_out_of_the_arguments() {
+    let postgres = Postgres::start().await;
+    let here = directory();
+    write_private(&here.path().join("url"), format!("{}\n", postgres.url()));
+    let check = ["check", "-o", "json", "--url"];
+
+    let by_variable = pgmoor(here.path(), &[&check[..], &["env:DATABASE_URL"]].concat())
+        .env("DATABASE_URL", postgres.url())
+        .unwrap_output();
+    let by_file = pgmoor(here.path(), &[&check[..], &["file:url"]].concat()).unwrap_output();
+    let by_input = pgmoor(here.path(), &[&check[..], &["-"]].concat())
+        .write_stdin(postgres.url())
+        .unwrap_output();
+
+    for (code, text) in [by_variable, by_file, by_input] {
+        assert_eq!(code, 0, "{text}");
+        let report = json(&text);
+        assert_eq!(report["kind"], "check");
+        assert_eq!(report["databases"][0]["connected"], true);
+        assert!(!text.contains(postgres.app_password()));
+    }
+}
+
+trait Run {
+    fn unwrap_output(&mut self) -> (i32, String);
+}
+
+impl Run for Command {
+    fn unwrap_output(&mut self) -> (i32, String) {
+        let output = self.output().expect("runs");
+        let code = output.status.code().expect("ended by itself");
+        (code, String::from_utf8(output.stdout).expect("is text"))
+    }
+}
+
+#[tokio::test]
+async fn the_exit_code_says_what_is_wrong_and_is_the_same_in_every_form() {
+    let postgres = Postgres::start().await;
+    let nobody = format!("postgres://app@127.0.0.1:{}/app", free_port());
+    let here = format!("127.0.0.1:{}", postgres.port());
+    let half = format!(
+        "{},{here}",
+        nobody.split(['@', '/']).nth(3).expect("a host")
+    );
+    let half = postgres.url().replace(&here, &half);
+    let cases = [
+        (0, postgres.url(), &[][..]),
+        (0, half.clone(), &[]),
+        (1, half, &["--strict"]),
+        (2, "postgres:/what".to_owned(), &[]),
+        (3, nobody, &[]),
+        (3, postgres.url_of("app", "wrong", "app"), &[]),
+    ];
+    let here = directory();
+    for (expected, url, more) in cases {
+        for form in ["text", "json"] {
+            let mut command = pgmoor(here.path(), &["check", "--url", "env:URL", "-o", form]);
+            command.env("URL", &url).args(more);
+            let (code, stdout, stderr) = outcome(command);
+            assert_eq!(code, expected, "{form} {more:?}\n{stdout}\n{stderr}");
+            if form == "json" {
+                json(&stdout);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_database_of_the_configuration_is_looked_at_unless_one_is_named() {
+    let postgres = Postgres::start().await;
+    let here = directory();
+    let yaml = format!(
+        "databases:\n  app: {{ url: \"{0}\" }}\n  other: {{ url: \"{0}\", system: coder }}\n",
+        postgres.url()
+    );
+    write_private(&here.path().join("pgmoor.yaml"), yaml);
+
+    let (code, stdout, stderr) = outcome(pgmoor(here.path(), &["check", "-o", "json"]));
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    let names = |text: &str| -> Vec<String> {
+        let report = json(text);
+        let databases = report["databases"].as_array().expect("a list").clone();
+        let name = |database: &Value| format!("{}/{}", database["name"], database["system"]);
+        databases
+            .iter()
+            .map(|it| name(it).replace('"', ""))
+            .collect()
+    };
+    assert_eq!(names(&stdout), ["app/generic", "other/coder"]);
+
+    let (_, stdout, _) = outcome(pgmoor(here.path(), &["check", "-o", "json", "-d", "other"]));
+    assert_eq!(names(&stdout), ["other/coder"]);
+
+    let (code, _, stderr) = outcome(pgmoor(here.path(), &["check", "-d", "othr"]));
+    assert_eq!(code, 2);
+    assert!(stderr.contains("did you mean \"other\"?"), "{stderr}");
+}
+
+#[test]
+fn checks_are_listed_explained_and_chosen_by_their_ids() {
+    let here = directory();
+    let (code, list, _) = outcome(pgmoor(here.path(), &["check", "--list"]));
+    assert_eq!(code, 0);
+    assert!(
+        list.contains("PGM-NET-001  the host's name has an address"),
+        "{list}"
+    );
+
+    let (code, one, _) = outcome(pgmoor(here.path(), &["explain", "pgm-net-001"]));
+    assert_eq!(code, 0);
+    assert!(one.starts_with("PGM-NET-001 (network)"), "{one}");
+
+    let (code, _, stderr) = outcome(pgmoor(here.path(), &["explain", "PGM-NET-01"]));
+    assert_eq!(code, 2);
+    assert!(stderr.contains("did you mean PGM-NET-001?"), "{stderr}");
+
+    let only = [
+        "check",
+        "--url",
+        "postgres:/what",
+        "--only",
+        "PGM-CFG-001",
+        "-o",
+        "json",
+    ];
+    let (_, stdout, _) = outcome(pgmoor(here.path(), &only));
+    let checks = json(&stdout)["databases"][0]["checks"].clone();
+    assert_eq!(checks.as_array().expect("a list").len(), 1);
+}

@@ -1,0 +1,3 @@
+//! How the address and its secrets are written.
+
+checks! { readable }

@@ -1,0 +1,24 @@
+//! Whether the address can be read at all.
+
+use crate::check::verdict::{fail, pass, skip};
+use crate::check::{Check, Ground, Layer, Outcome};
+use crate::error::chain;
+
+pub(super) const CHECK: Check = Check {
+    id: "PGM-CFG-001",
+    layer: Layer::Configuration,
+    title: "the address can be read",
+    why: "Nothing else can be found out about a database whose address is not understood.",
+    needs: "an address",
+    judge,
+};
+
+fn judge(on: Ground<'_>) -> Outcome {
+    let configuration = on.configuration();
+    match &configuration.address {
+        Some(Ok(address)) => Ok(pass(format!("{} ({})", address, address.form().as_str()))),
+        Some(Err(error)) => Ok(fail(format!("{}: {}", configuration.origin, chain(error)))
+            .hint(error.hint())),
+        None => skip("there is no address to read"),
+    }
+}

@@ -1,0 +1,103 @@
+//! What a check stands on: the facts, and what is asked of the database. A group that is not there skips
+//! the check that wants it.
+
+use std::time::SystemTime;
+
+use super::verdict::Skip;
+use crate::facts::configuration::Configuration;
+use crate::facts::latency::Latency;
+use crate::facts::login::{LoggedIn, Login};
+use crate::facts::network::Network;
+use crate::facts::server::Server;
+use crate::facts::tls::Tls;
+use crate::facts::{Facts, Reading};
+use crate::requirement::SystemSettings;
+
+/// What is asked of a database.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The name of the system that it is for.
+    pub system: String,
+    /// What that needs.
+    pub requirement: SystemSettings,
+    /// How many processes of the application there will be, where that is not as the system has it.
+    pub replicas: Option<u32>,
+    /// How many connections each of them opens at most, where that is not as the system has it.
+    pub connections: Option<u32>,
+    /// Whether its data is to be moved away from there.
+    pub for_move: bool,
+    /// What the time is.
+    pub now: SystemTime,
+}
+
+/// What a check stands on.
+#[derive(Debug, Clone, Copy)]
+pub struct Ground<'a> {
+    facts: &'a Facts,
+    /// What is asked of the database.
+    pub asked: &'a Asked,
+}
+
+impl<'a> Ground<'a> {
+    /// The facts of one database, and what is asked of it.
+    pub fn new(facts: &'a Facts, asked: &'a Asked) -> Self {
+        Self { facts, asked }
+    }
+
+    /// How it is configured; that is always known.
+    pub fn configuration(self) -> &'a Configuration {
+        &self.facts.configuration
+    }
+
+    /// What the network says.
+    ///
+    /// # Errors
+    /// There is no address, or not by our way.
+    pub fn network(self) -> Result<&'a Network, Skip> {
+        there(&self.facts.network)
+    }
+
+    /// What TLS says.
+    ///
+    /// # Errors
+    /// There is none to speak of.
+    pub fn tls(self) -> Result<&'a Tls, Skip> {
+        there(&self.facts.tls)
+    }
+
+    /// What came of the login.
+    ///
+    /// # Errors
+    /// Nobody tried.
+    pub fn login(self) -> Result<&'a Login, Skip> {
+        there(&self.facts.login)
+    }
+
+    /// The session.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn session(self) -> Result<&'a LoggedIn, Skip> {
+        self.login()?.outcome.as_ref().map_err(|_| Skip::NoGround)
+    }
+
+    /// How long round trips take.
+    ///
+    /// # Errors
+    /// There is no session, or nobody asked.
+    pub fn latency(self) -> Result<&'a Latency, Skip> {
+        there(&self.facts.latency)
+    }
+
+    /// What the server is.
+    ///
+    /// # Errors
+    /// There is no session.
+    pub fn server(self) -> Result<&'a Server, Skip> {
+        there(&self.facts.server)
+    }
+}
+
+fn there<T>(reading: &Reading<T>) -> Result<&T, Skip> {
+    reading.as_ref().map_err(Skip::from)
+}

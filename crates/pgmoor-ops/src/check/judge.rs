@@ -1,0 +1,74 @@
+//! Judges a database: every wanted check, in their order.
+
+use super::declared::{Check, Layer};
+use super::ground::Ground;
+use super::registry;
+use super::verdict::{Grade, Skip, Verdict};
+
+/// A check and what it came to.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// The check.
+    pub check: &'static Check,
+    /// Its verdict, or why there is none.
+    pub outcome: Result<Verdict, String>,
+}
+
+impl Judged {
+    /// Whether it failed.
+    pub fn is_failure(&self) -> bool {
+        matches!(&self.outcome, Ok(verdict) if verdict.grade == Grade::Fail)
+    }
+}
+
+/// Which checks are wanted; all, when it says nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Only these, where there are any.
+    pub only: Vec<&'static str>,
+    /// Not these.
+    pub skip: Vec<&'static str>,
+    /// Only those of these layers, where there are any.
+    pub layers: Vec<Layer>,
+}
+
+impl Selection {
+    /// Whether this check is wanted.
+    pub fn wants(&self, check: &Check) -> bool {
+        (self.only.is_empty() || self.only.contains(&check.id))
+            && (self.layers.is_empty() || self.layers.contains(&check.layer))
+            && !self.skip.contains(&check.id)
+    }
+
+    /// Whether any check of this layer is wanted.
+    pub fn wants_layer(&self, layer: Layer) -> bool {
+        registry::all().any(|check| check.layer == layer && self.wants(check))
+    }
+}
+
+/// Judges. A check whose ground is missing says which one took it away.
+pub fn judge(ground: Ground<'_>, selection: &Selection) -> Vec<Judged> {
+    let mut culprit = None;
+    let mut judged = Vec::new();
+    for check in registry::all() {
+        let outcome = (check.judge)(ground);
+        let failed = matches!(&outcome, Ok(verdict) if verdict.grade == Grade::Fail);
+        let outcome = outcome.map_err(|skip| reason(skip, culprit));
+        // Also one that is not shown may be why another has no ground.
+        if failed && culprit.is_none() {
+            culprit = Some(check.id);
+        }
+        if selection.wants(check) {
+            judged.push(Judged { check, outcome });
+        }
+    }
+    judged
+}
+
+fn reason(skip: Skip, culprit: Option<&str>) -> String {
+    match (skip, culprit) {
+        (Skip::Because(reason), _) => reason,
+        (Skip::NoGround, Some(id)) => format!("not reached, see {id}"),
+        (Skip::NoGround, None) => "not reached".to_owned(),
+    }
+}

@@ -1,0 +1,3 @@
+//! How far away the server is.
+
+checks! { round_trip }

@@ -1,0 +1,3 @@
+//! Whether the line is encrypted, and the server is who it should be.
+
+checks! { offered }

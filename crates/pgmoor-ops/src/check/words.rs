@@ -1,0 +1,39 @@
+//! How figures are written for people.
+
+use std::time::Duration;
+
+/// `340 µs`, `1.2 ms`, `18 ms`, `1.5 s`, `2 min`.
+pub(crate) fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    let (value, unit) = match seconds {
+        _ if seconds < 0.001 => (seconds * 1e6, "µs"),
+        _ if seconds < 1.0 => (seconds * 1e3, "ms"),
+        _ if seconds < 120.0 => (seconds, "s"),
+        _ => (seconds / 60.0, "min"),
+    };
+    let decimals = usize::from(value < 10.0 && unit != "µs");
+    let text = format!("{value:.decimals$}");
+    let text = text.strip_suffix(".0").unwrap_or(&text);
+    format!("{text} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_two_digits_or_so() {
+        for (microseconds, text) in [
+            (0, "0 µs"),
+            (340, "340 µs"),
+            (1_240, "1.2 ms"),
+            (18_400, "18 ms"),
+            (999_000, "999 ms"),
+            (1_500_000, "1.5 s"),
+            (42_000_000, "42 s"),
+            (180_000_000, "3 min"),
+        ] {
+            assert_eq!(duration(Duration::from_micros(microseconds)), text);
+        }
+    }
+}

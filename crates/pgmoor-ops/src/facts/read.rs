@@ -1,0 +1,96 @@
+//! Reads all groups of facts: what is independent at once, the rest through one session.
+
+use std::sync::Arc;
+
+use pgmoor::connector::Connector;
+use tokio::time::Instant;
+
+use super::login::{LoggedIn, Login};
+use super::reading::{Reading, Unread};
+use super::subject::Subject;
+use super::transaction::group;
+use super::{Facts, Wanted, latency, network, server, tls};
+use crate::error::Error;
+use crate::session::Session;
+
+/// The name in `pg_stat_activity`.
+const APPLICATION: &str = "pgmoor check";
+
+pub(super) async fn facts(subject: &Subject, wanted: &Wanted) -> Facts {
+    let mut facts = Facts {
+        configuration: subject.configuration.clone(),
+        network: Err(Unread::NoGround),
+        tls: Err(Unread::NoGround),
+        login: Err(Unread::NoGround),
+        latency: Err(Unread::NoGround),
+        server: Err(Unread::NoGround),
+    };
+    let Some(connector) = &subject.connector else {
+        return facts;
+    };
+    let session;
+    (facts.network, facts.tls, (facts.login, session)) = tokio::join!(
+        of_network(connector, wanted),
+        of_tls(connector, wanted),
+        of_login(connector, subject, wanted),
+    );
+    if let Some(session) = session {
+        through(&session, &mut facts, wanted).await;
+        session.close().await;
+    }
+    facts
+}
+
+async fn of_network(connector: &Connector, wanted: &Wanted) -> Reading<network::Network> {
+    by_hosts(connector)?;
+    Ok(network::read(connector.endpoint(), wanted.limit).await)
+}
+
+async fn of_tls(connector: &Connector, wanted: &Wanted) -> Reading<tls::Tls> {
+    by_hosts(connector)?;
+    tls::read(connector, wanted.limit).await
+}
+
+fn by_hosts(connector: &Connector) -> Result<(), Unread> {
+    if connector.goes_by_line() {
+        let reason = "the connection goes by Cloud SQL's connector, which sees to that itself";
+        return Err(Unread::NotApplicable(reason.to_owned()));
+    }
+    Ok(())
+}
+
+async fn of_login(
+    connector: &Connector,
+    subject: &Subject,
+    wanted: &Wanted,
+) -> (Reading<Login>, Option<Session>) {
+    let started = Instant::now();
+    let limit = connector.endpoint().connect_timeout;
+    let deadline = started + limit.map_or(wanted.limit, |own| own.min(wanted.limit));
+    let parameters = [("application_name".to_owned(), APPLICATION.to_owned())];
+    let database = subject.database.as_deref();
+    let opening = Session::open(connector, &subject.name, database, &parameters, deadline);
+    let opened = opening.await;
+    let login = |outcome| Login {
+        user: connector.user().to_owned(),
+        outcome,
+        took: started.elapsed(),
+    };
+    match opened {
+        Ok(session) => (Ok(login(Ok(LoggedIn::of(&session)))), Some(session)),
+        Err(Error::Connect { source, .. }) => (Ok(login(Err(Arc::new(source)))), None),
+        Err(error) => (Err(Unread::failed(&error)), None),
+    }
+}
+
+/// Reads what takes a session, group by group.
+async fn through(session: &Session, facts: &mut Facts, wanted: &Wanted) {
+    let limit = wanted.limit;
+    facts.latency = match wanted.latency {
+        true => latency::read(session, limit)
+            .await
+            .map_err(|error| Unread::failed(&error)),
+        false => Err(Unread::NotApplicable("nobody asked for it".to_owned())),
+    };
+    facts.server = group(session, "read what the server is", limit, server::read).await;
+}

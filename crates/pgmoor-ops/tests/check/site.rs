@@ -1,0 +1,138 @@
+//! What the tests of checks share: a database looked at as `pgmoor check --url` does, and two questions to
+//! its report.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use pgmoor::Secret;
+use pgmoor::connector::Connector;
+use pgmoor::credential::NoCredential;
+use pgmoor::endpoint::Endpoint;
+use pgmoor_ops::check::{Asked, Selection};
+use pgmoor_ops::facts::Subject;
+use pgmoor_ops::facts::configuration::Configuration;
+use pgmoor_ops::preflight::{self, Examination, Options};
+use pgmoor_ops::report::{DatabaseReport, Finding, Report, Status};
+use pgmoor_ops::requirement::{GENERIC, SystemSettings};
+
+/// What nobody in particular needs: an application that runs anywhere.
+pub(crate) fn requirement() -> SystemSettings {
+    SystemSettings {
+        extends: None,
+        title: None,
+        min_version: 12,
+        encoding: "UTF8".to_owned(),
+        schema: "public".to_owned(),
+        extensions: Default::default(),
+        rights: Vec::new(),
+        databases: Vec::new(),
+        session_uses: Vec::new(),
+        replicas: NonZeroU32::MIN,
+        connections: NonZeroU32::new(10).unwrap(),
+        max_round_trip: Duration::from_millis(50),
+        secrets: Vec::new(),
+    }
+}
+
+/// What is asked of a database when nothing in particular is.
+pub(crate) fn asked() -> Asked {
+    Asked {
+        system: GENERIC.to_owned(),
+        requirement: requirement(),
+        replicas: None,
+        connections: None,
+        for_move: false,
+        now: SystemTime::now(),
+    }
+}
+
+/// What is to be looked at, and how.
+pub(crate) struct Look {
+    pub(crate) asked: Asked,
+    pub(crate) configuration: Configuration,
+    pub(crate) connector: Option<Connector>,
+    pub(crate) limit: Duration,
+}
+
+impl Look {
+    /// At this address, as written.
+    pub(crate) fn at(url: &str) -> Self {
+        let address = Endpoint::load(url.trim(), &Default::default());
+        let connector = address.as_ref().ok().map(|address| {
+            Connector::with_home(address.clone(), Arc::new(NoCredential), None).unwrap()
+        });
+        Self {
+            asked: asked(),
+            configuration: Configuration::of_text("--url", &Secret::new(url.to_owned()), address),
+            connector,
+            limit: Duration::from_secs(20),
+        }
+    }
+
+    /// At what is written only: nothing is connected to.
+    pub(crate) fn written(url: &str) -> Self {
+        Self {
+            connector: None,
+            ..Self::at(url)
+        }
+    }
+
+    pub(crate) async fn run(self) -> Report {
+        let subject = Subject {
+            name: "app".to_owned(),
+            endpoint: None,
+            database: None,
+            configuration: self.configuration,
+            connector: self.connector,
+        };
+        let asked = self.asked;
+        let options = Options {
+            selection: Selection::default(),
+            limit: self.limit,
+            version: "0.0.0".to_owned(),
+        };
+        preflight::run(&[Examination { subject, asked }], &options, |_| {}).await
+    }
+
+    pub(crate) async fn report(self) -> DatabaseReport {
+        self.run().await.databases.remove(0)
+    }
+}
+
+/// What the check of this id came to.
+pub(crate) fn finding<'a>(report: &'a DatabaseReport, id: &str) -> &'a Finding {
+    let found = report.checks.iter().find(|check| check.id == id);
+    found.unwrap_or_else(|| panic!("{id} is not in the report"))
+}
+
+/// That the check fails or warns.
+pub(crate) fn fires<'a>(report: &'a DatabaseReport, id: &str) -> &'a Finding {
+    let finding = finding(report, id);
+    assert!(
+        matches!(finding.status, Status::Fail | Status::Warn),
+        "{id} does not fire: {finding:#?}"
+    );
+    assert!(finding.hint.is_some(), "{id} does not say what to do");
+    finding
+}
+
+/// That the check fails, and is the first that does: the one to do something about.
+pub(crate) fn leads<'a>(report: &'a DatabaseReport, id: &str) -> &'a Finding {
+    let finding = fires(report, id);
+    let failed: Vec<&str> = report
+        .checks
+        .iter()
+        .filter(|check| check.status == Status::Fail)
+        .map(|check| check.id)
+        .collect();
+    assert_eq!(failed, [id], "{:#?}", report.findings().collect::<Vec<_>>());
+    finding
+}
+
+/// That the check passes.
+pub(crate) fn passes<'a>(report: &'a DatabaseReport, id: &str) -> &'a Finding {
+    let finding = finding(report, id);
+    assert_eq!(finding.status, Status::Ok, "{id}: {finding:#?}");
+    finding
+}
