@@ -55,7 +55,9 @@ async fn examine(examination: &Examination, options: &Options) -> DatabaseReport
     let started = Instant::now();
     let Examination { subject, asked } = examination;
     let wanted = Wanted {
+        requirement: &asked.requirement,
         latency: options.selection.wants_layer(Layer::Latency),
+        moving: asked.for_move,
         limit: options.limit,
     };
     let facts = Facts::read(subject, &wanted).await;

@@ -4,10 +4,14 @@
 use std::time::SystemTime;
 
 use super::verdict::Skip;
+use crate::facts::capacity::Capacity;
 use crate::facts::configuration::Configuration;
+use crate::facts::extensions::Extensions;
 use crate::facts::latency::Latency;
 use crate::facts::login::{LoggedIn, Login};
+use crate::facts::moving::Moving;
 use crate::facts::network::Network;
+use crate::facts::rights::Rights;
 use crate::facts::server::Server;
 use crate::facts::tls::Tls;
 use crate::facts::{Facts, Reading};
@@ -36,6 +40,22 @@ pub struct Ground<'a> {
     facts: &'a Facts,
     /// What is asked of the database.
     pub asked: &'a Asked,
+}
+
+/// How many connections an application opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// How many of its processes there are.
+    pub replicas: i64,
+    /// How many connections each opens at most.
+    pub connections: i64,
+}
+
+impl Budget {
+    /// How many all of them open.
+    pub fn total(self) -> i64 {
+        self.replicas * self.connections
+    }
 }
 
 impl<'a> Ground<'a> {
@@ -95,6 +115,52 @@ impl<'a> Ground<'a> {
     /// There is no session.
     pub fn server(self) -> Result<&'a Server, Skip> {
         there(&self.facts.server)
+    }
+
+    /// What the login may do.
+    ///
+    /// # Errors
+    /// There is no session.
+    pub fn rights(self) -> Result<&'a Rights, Skip> {
+        there(&self.facts.rights)
+    }
+
+    /// What is installed, and what can be.
+    ///
+    /// # Errors
+    /// There is no session.
+    pub fn extensions(self) -> Result<&'a Extensions, Skip> {
+        there(&self.facts.extensions)
+    }
+
+    /// How much room there is.
+    ///
+    /// # Errors
+    /// There is no session.
+    pub fn capacity(self) -> Result<&'a Capacity, Skip> {
+        there(&self.facts.capacity)
+    }
+
+    /// What a move depends on.
+    ///
+    /// # Errors
+    /// There is no session, or nobody asked.
+    pub fn moving(self) -> Result<&'a Moving, Skip> {
+        there(&self.facts.moving)
+    }
+
+    /// How many connections the application will open.
+    pub fn budget(self) -> Budget {
+        let requirement = &self.asked.requirement;
+        let replicas = self.asked.replicas.unwrap_or(requirement.replicas.get());
+        let connections = self
+            .asked
+            .connections
+            .unwrap_or(requirement.connections.get());
+        Budget {
+            replicas: i64::from(replicas),
+            connections: i64::from(connections),
+        }
     }
 }
 

@@ -34,6 +34,11 @@ mod tls;
 mod login;
 mod latency;
 mod server;
+mod rights;
+mod extensions;
+mod capacity;
+mod application;
+mod moving;
 
 pub mod registry;
 
@@ -42,7 +47,7 @@ mod judge;
 mod page;
 
 pub use declared::{Check, Layer};
-pub use ground::{Asked, Ground};
+pub use ground::{Asked, Budget, Ground};
 pub use judge::{Judged, Selection, judge};
 pub use page::page;
 pub use verdict::{Grade, Outcome, Skip, Verdict};

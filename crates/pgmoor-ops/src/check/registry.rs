@@ -1,7 +1,10 @@
 //! The one list of checks: runs, `pgmoor check --list`, `pgmoor explain` and the reference page all read it.
 
 use super::declared::Check;
-use super::{configuration, latency, login, network, server, tls};
+use super::{
+    application, capacity, configuration, extensions, latency, login, moving, network, rights,
+    server, tls,
+};
 
 /// The checks by layer, in the layers' order.
 const LAYERS: &[&[&Check]] = &[
@@ -11,6 +14,11 @@ const LAYERS: &[&[&Check]] = &[
     login::ALL,
     latency::ALL,
     server::ALL,
+    rights::ALL,
+    extensions::ALL,
+    capacity::ALL,
+    application::ALL,
+    moving::ALL,
 ];
 
 /// Every check, in the order they are judged and listed.

@@ -17,6 +17,24 @@ pub(crate) fn duration(duration: Duration) -> String {
     format!("{text} {unit}")
 }
 
+/// `512 B`, `64 MiB`, `1.5 GiB`.
+pub(crate) fn bytes(bytes: i64) -> String {
+    const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value.abs() >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let decimals = usize::from(value < 10.0 && unit > 0);
+    let text = format!("{value:.decimals$}");
+    format!(
+        "{} {}",
+        text.strip_suffix(".0").unwrap_or(&text),
+        UNITS[unit]
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,6 +52,19 @@ mod tests {
             (180_000_000, "3 min"),
         ] {
             assert_eq!(duration(Duration::from_micros(microseconds)), text);
+        }
+    }
+
+    #[test]
+    fn amounts_have_two_digits_or_so() {
+        for (amount, text) in [
+            (0, "0 B"),
+            (1_023, "1023 B"),
+            (1_536, "1.5 KiB"),
+            (64 << 20, "64 MiB"),
+            (3 << 30, "3 GiB"),
+        ] {
+            assert_eq!(bytes(amount), text);
         }
     }
 }

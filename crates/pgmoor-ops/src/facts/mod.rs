@@ -11,23 +11,37 @@ mod certificate;
 pub mod tls;
 pub mod login;
 pub mod latency;
+
+mod transaction;
+mod vendor;
+
+pub mod capacity;
+pub mod extensions;
+pub mod moving;
+pub mod rights;
 pub mod server;
 
 mod subject;
 
-mod transaction;
 mod read;
 
 pub use certificate::Certificate;
 pub use reading::{Reading, Unread};
 pub use subject::Subject;
+pub use vendor::{Signs, Vendor};
 
+use capacity::Capacity;
 use configuration::Configuration;
+use extensions::Extensions;
 use latency::Latency;
 use login::Login;
+use moving::Moving;
 use network::Network;
+use rights::Rights;
 use server::Server;
 use tls::Tls;
+
+use crate::requirement::SystemSettings;
 
 /// Everything that was read of one database.
 #[derive(Debug, Clone)]
@@ -44,20 +58,32 @@ pub struct Facts {
     pub latency: Reading<Latency>,
     /// What the server is.
     pub server: Reading<Server>,
+    /// What the login may do.
+    pub rights: Reading<Rights>,
+    /// What is installed, and what can be.
+    pub extensions: Reading<Extensions>,
+    /// How much room there is.
+    pub capacity: Reading<Capacity>,
+    /// What a move depends on.
+    pub moving: Reading<Moving>,
 }
 
 /// What is wanted of the facts; what is not wanted is not read.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted {
+pub struct Wanted<'a> {
+    /// What the application needs: its schema, its further databases.
+    pub requirement: &'a SystemSettings,
     /// Round trips are measured.
     pub latency: bool,
+    /// What a move depends on is read.
+    pub moving: bool,
     /// How long one step over the network may take.
     pub limit: std::time::Duration,
 }
 
 impl Facts {
     /// Reads everything that is wanted of a database. It ends, whatever the network does.
-    pub async fn read(subject: &Subject, wanted: &Wanted) -> Self {
+    pub async fn read(subject: &Subject, wanted: &Wanted<'_>) -> Self {
         read::facts(subject, wanted).await
     }
 }

@@ -8,15 +8,14 @@ use tokio::time::Instant;
 use super::login::{LoggedIn, Login};
 use super::reading::{Reading, Unread};
 use super::subject::Subject;
-use super::transaction::group;
-use super::{Facts, Wanted, latency, network, server, tls};
+use super::{Facts, Wanted, capacity, extensions, latency, moving, network, rights, server, tls};
 use crate::error::Error;
 use crate::session::Session;
 
 /// The name in `pg_stat_activity`.
 const APPLICATION: &str = "pgmoor check";
 
-pub(super) async fn facts(subject: &Subject, wanted: &Wanted) -> Facts {
+pub(super) async fn facts(subject: &Subject, wanted: &Wanted<'_>) -> Facts {
     let mut facts = Facts {
         configuration: subject.configuration.clone(),
         network: Err(Unread::NoGround),
@@ -24,6 +23,10 @@ pub(super) async fn facts(subject: &Subject, wanted: &Wanted) -> Facts {
         login: Err(Unread::NoGround),
         latency: Err(Unread::NoGround),
         server: Err(Unread::NoGround),
+        rights: Err(Unread::NoGround),
+        extensions: Err(Unread::NoGround),
+        capacity: Err(Unread::NoGround),
+        moving: Err(Unread::NoGround),
     };
     let Some(connector) = &subject.connector else {
         return facts;
@@ -41,12 +44,12 @@ pub(super) async fn facts(subject: &Subject, wanted: &Wanted) -> Facts {
     facts
 }
 
-async fn of_network(connector: &Connector, wanted: &Wanted) -> Reading<network::Network> {
+async fn of_network(connector: &Connector, wanted: &Wanted<'_>) -> Reading<network::Network> {
     by_hosts(connector)?;
     Ok(network::read(connector.endpoint(), wanted.limit).await)
 }
 
-async fn of_tls(connector: &Connector, wanted: &Wanted) -> Reading<tls::Tls> {
+async fn of_tls(connector: &Connector, wanted: &Wanted<'_>) -> Reading<tls::Tls> {
     by_hosts(connector)?;
     tls::read(connector, wanted.limit).await
 }
@@ -62,7 +65,7 @@ fn by_hosts(connector: &Connector) -> Result<(), Unread> {
 async fn of_login(
     connector: &Connector,
     subject: &Subject,
-    wanted: &Wanted,
+    wanted: &Wanted<'_>,
 ) -> (Reading<Login>, Option<Session>) {
     let started = Instant::now();
     let limit = connector.endpoint().connect_timeout;
@@ -84,7 +87,7 @@ async fn of_login(
 }
 
 /// Reads what takes a session, group by group.
-async fn through(session: &Session, facts: &mut Facts, wanted: &Wanted) {
+async fn through(session: &Session, facts: &mut Facts, wanted: &Wanted<'_>) {
     let limit = wanted.limit;
     facts.latency = match wanted.latency {
         true => latency::read(session, limit)
@@ -92,5 +95,18 @@ async fn through(session: &Session, facts: &mut Facts, wanted: &Wanted) {
             .map_err(|error| Unread::failed(&error)),
         false => Err(Unread::NotApplicable("nobody asked for it".to_owned())),
     };
-    facts.server = group(session, "read what the server is", limit, server::read).await;
+    let requirement = wanted.requirement;
+    facts.server = read(server::read(session, limit)).await;
+    let rights = rights::read(session, &requirement.schema, &requirement.databases, limit);
+    facts.rights = read(rights).await;
+    facts.extensions = read(extensions::read(session, limit)).await;
+    facts.capacity = read(capacity::read(session, limit)).await;
+    facts.moving = match wanted.moving {
+        true => read(moving::read(session, limit)).await,
+        false => Err(Unread::NotApplicable("nobody asked for it".to_owned())),
+    };
+}
+
+async fn read<T>(reading: impl Future<Output = Result<T, Error>>) -> Reading<T> {
+    reading.await.map_err(|error| Unread::failed(&error))
 }

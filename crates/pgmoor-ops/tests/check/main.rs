@@ -2,13 +2,19 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod prepared;
 mod site;
 
+mod application;
+mod capacity;
 mod configuration;
+mod extensions;
 mod latency;
 mod login;
+mod moving;
 mod network;
 mod proof;
 mod report;
+mod rights;
 mod server;
 mod tls;

@@ -15,8 +15,8 @@ pub(super) const CHECK: Check = Check {
 fn judge(on: Ground<'_>) -> Outcome {
     let server = on.server()?;
     let wanted = on.asked.requirement.min_version;
-    let seen = format!("PostgreSQL {}", server.version_text);
-    if server.version / 10_000 >= wanted {
+    let seen = format!("{} {}", server.vendor.title(), server.version_text);
+    if server.major() >= wanted {
         return Ok(pass(seen));
     }
     Ok(fail(format!("{seen}; {} needs {wanted} or newer", on.asked.system))

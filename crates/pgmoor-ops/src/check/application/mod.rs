@@ -1,0 +1,3 @@
+//! What the application wants besides.
+
+checks!(databases,);

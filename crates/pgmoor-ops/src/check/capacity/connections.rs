@@ -1,0 +1,42 @@
+//! Whether the connections suffice for all of the application.
+
+use crate::check::verdict::{fail, pass, warn};
+use crate::check::{Check, Ground, Layer, Outcome};
+
+pub(super) const CHECK: Check = Check {
+    id: "PGM-CAP-001",
+    layer: Layer::Capacity,
+    title: "there are connections for every replica",
+    why: "When max_connections is reached, the next replica, the next deployment and the administrator are refused.",
+    needs: "a session",
+    judge,
+};
+
+fn judge(on: Ground<'_>) -> Outcome {
+    let facts = &on.capacity()?.connections;
+    let budget = on.budget();
+    let (usable, others) = (facts.usable(), facts.others());
+    let left = usable - others - budget.total();
+    let sum = format!(
+        "{} replicas × {} = {} of {usable} usable{}",
+        budget.replicas,
+        budget.connections,
+        budget.total(),
+        match others {
+            0 => String::new(),
+            _ => format!(", {others} in use by others"),
+        }
+    );
+    if left < 0 {
+        let hint = format!(
+            "let the gateway share connections (pool: {{ mode: transaction, size: {} }}), open fewer for each replica, or raise max_connections",
+            ((usable - others) / budget.replicas.max(1)).max(1)
+        );
+        return Ok(fail(format!("{sum}; {} too few", -left)).hint(hint));
+    }
+    let seen = format!("{sum}; {left} left");
+    Ok(match left * 10 < usable {
+        true => warn(seen).hint_text("leave room for a rolling deployment, which runs old and new replicas at once"),
+        false => pass(seen),
+    })
+}

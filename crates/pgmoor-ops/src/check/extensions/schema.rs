@@ -1,0 +1,54 @@
+//! Whether they are where the application looks for them.
+
+use crate::check::verdict::{fail, pass, skip};
+use crate::check::{Check, Ground, Layer, Outcome};
+use crate::sql::identifier;
+
+pub(super) const CHECK: Check = Check {
+    id: "PGM-EXT-005",
+    layer: Layer::Extensions,
+    title: "installed extensions can be found by the application",
+    why: "An extension is installed once in a database, in one schema. Where that is not on the search path, its types and operators do not exist for the application, and CREATE EXTENSION says that it exists already.",
+    needs: "an application that needs extensions",
+    judge,
+};
+
+fn judge(on: Ground<'_>) -> Outcome {
+    let requirement = &on.asked.requirement;
+    if requirement.required_extensions().next().is_none() {
+        return skip("the application needs no extension");
+    }
+    let facts = on.extensions()?;
+
+    let rights = on.rights()?;
+    let path = &rights.search_path_schemas;
+    let installed = requirement.required_extensions().filter_map(|(name, wanted)| {
+        let known = facts.extensions.get(name)?;
+        Some((name, wanted, known, known.schema.as_deref()?))
+    });
+    let mut found = Vec::new();
+    for (name, wanted, known, schema) in installed {
+        let target = match &wanted.schema {
+            Some(target) if target != schema => target.as_str(),
+            None if schema != "pg_catalog" && !path.iter().any(|on_path| on_path == schema) => requirement.schema.as_str(),
+            _ => {
+                found.push(format!("{name} in {schema}"));
+                continue;
+            }
+        };
+        let seen = match &wanted.schema {
+            Some(_) => format!("{name} is in schema \"{schema}\", not in \"{target}\""),
+            None => format!("{name} is in schema \"{schema}\", which is not on the search path ({})", rights.search_path),
+        };
+        let (quoted, target) = (identifier(name), identifier(target));
+        let hint = match known.is_relocatable {
+            true => format!("ALTER EXTENSION {quoted} SET SCHEMA {target}; or add {} to the search path", identifier(schema)),
+            false => format!("add {} to the search path; {name} cannot be moved to another schema", identifier(schema)),
+        };
+        return Ok(fail(seen).hint(hint));
+    }
+    match found.is_empty() {
+        true => skip("none of them is installed yet"),
+        false => Ok(pass(found.join(", "))),
+    }
+}

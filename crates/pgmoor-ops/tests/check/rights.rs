@@ -1,0 +1,191 @@
+//! Checks of what the login may do.
+
+use pgmoor_ops::requirement::Right;
+use pgmoor_testkit::Postgres;
+
+use crate::prepared::{look, plainly, sql};
+use crate::site::{Look, fires, leads, passes};
+
+fn wants(right: Right) -> impl FnOnce(&mut Look) {
+    move |look| look.asked.requirement.rights = vec![right]
+}
+
+#[tokio::test]
+async fn a_schema_that_is_not_there_is_found() {
+    let postgres = Postgres::start().await;
+    passes(&plainly(&postgres).await, "PGM-RGT-001");
+
+    let report = look(&postgres, |look| {
+        look.asked.requirement.schema = "coder".to_owned()
+    })
+    .await;
+    let finding = leads(&report, "PGM-RGT-001");
+    assert_eq!(
+        finding.hint.as_deref(),
+        Some("CREATE SCHEMA coder AUTHORIZATION app")
+    );
+}
+
+#[tokio::test]
+async fn a_schema_that_is_closed_to_the_login_is_found() {
+    let postgres = Postgres::start().await;
+    sql(&postgres, "grant usage, create on schema public to app").await;
+    passes(&plainly(&postgres).await, "PGM-RGT-002");
+
+    sql(
+        &postgres,
+        "alter database app owner to postgres; alter schema public owner to postgres;
+         revoke all on schema public from app, public; grant usage on schema public to app",
+    )
+    .await;
+    let report = plainly(&postgres).await;
+    let finding = leads(&report, "PGM-RGT-002");
+    assert_eq!(
+        finding.hint.as_deref(),
+        Some("as postgres: GRANT CREATE ON SCHEMA public TO app")
+    );
+}
+
+#[tokio::test]
+async fn each_right_that_the_application_wants_and_has_not_is_found_with_its_grant() {
+    let postgres = Postgres::start().await;
+    sql(
+        &postgres,
+        "alter database app owner to postgres; revoke create on database app from app;
+         grant usage, create on schema public to app",
+    )
+    .await;
+
+    let report = look(&postgres, wants(Right::CreateSchema)).await;
+    let finding = leads(&report, "PGM-RGT-003");
+    assert_eq!(
+        finding.hint.as_deref(),
+        Some("as postgres: GRANT CREATE ON DATABASE app TO app")
+    );
+    let report = look(&postgres, wants(Right::CreateDatabase)).await;
+    let finding = leads(&report, "PGM-RGT-004");
+    assert_eq!(finding.hint.as_deref(), Some("ALTER ROLE app CREATEDB"));
+    let report = look(&postgres, wants(Right::CreateRole)).await;
+    leads(&report, "PGM-RGT-005");
+    let report = look(&postgres, wants(Right::SetRole)).await;
+    leads(&report, "PGM-RGT-006");
+
+    sql(
+        &postgres,
+        "grant create on database app to app; alter role app createdb createrole;
+         create role owners; grant owners to app",
+    )
+    .await;
+    passes(
+        &look(&postgres, wants(Right::CreateSchema)).await,
+        "PGM-RGT-003",
+    );
+    passes(
+        &look(&postgres, wants(Right::CreateDatabase)).await,
+        "PGM-RGT-004",
+    );
+    passes(
+        &look(&postgres, wants(Right::CreateRole)).await,
+        "PGM-RGT-005",
+    );
+    passes(&look(&postgres, wants(Right::SetRole)).await, "PGM-RGT-006");
+}
+
+#[tokio::test]
+async fn tables_of_the_login_before_are_found_with_what_hands_them_over() {
+    let postgres = Postgres::start().await;
+    let report = plainly(&postgres).await;
+    passes(&report, "PGM-RGT-007");
+    passes(&report, "PGM-RGT-008");
+
+    sql(
+        &postgres,
+        "create role \"app by password\"; create table public.users (id int primary key);
+         alter table public.users owner to \"app by password\"",
+    )
+    .await;
+    let report = look(&postgres, wants(Right::CreateTable)).await;
+    let finding = fires(&report, "PGM-RGT-007");
+    assert!(finding.seen.contains("table public.users"), "{finding:?}");
+    assert!(
+        finding
+            .hint
+            .as_deref()
+            .unwrap()
+            .contains("REASSIGN OWNED BY \"app by password\" TO app")
+    );
+    fires(&report, "PGM-RGT-008");
+}
+
+#[tokio::test]
+async fn what_the_hint_says_hands_the_tables_over() {
+    let postgres = Postgres::start().await;
+    sql(
+        &postgres,
+        "create role old; create table public.t (id int); alter table public.t owner to old",
+    )
+    .await;
+    let report = plainly(&postgres).await;
+    let finding = fires(&report, "PGM-RGT-007");
+    let hint = finding.hint.clone().unwrap();
+    let (_, statement) = hint.split_once(": ").unwrap();
+    let (statement, _) = statement.split_once(';').unwrap();
+
+    sql(&postgres, statement).await;
+
+    passes(&plainly(&postgres).await, "PGM-RGT-007");
+}
+
+#[tokio::test]
+async fn tables_that_another_role_will_make_are_open_or_it_is_said() {
+    let postgres = Postgres::start().await;
+    sql(
+        &postgres,
+        "create role migrator; create table public.t (id int); alter table public.t owner to migrator;
+         grant all on public.t to app",
+    )
+    .await;
+    let report = plainly(&postgres).await;
+    let finding = fires(&report, "PGM-RGT-009");
+    let hint = finding.hint.clone().unwrap();
+
+    sql(&postgres, &hint).await;
+
+    passes(&plainly(&postgres).await, "PGM-RGT-009");
+}
+
+#[tokio::test]
+async fn a_search_path_that_leads_elsewhere_is_found() {
+    let postgres = Postgres::start().await;
+    passes(&plainly(&postgres).await, "PGM-RGT-010");
+
+    sql(
+        &postgres,
+        "create schema elsewhere authorization app; alter role app set search_path = elsewhere, public",
+    )
+    .await;
+    let report = plainly(&postgres).await;
+    let finding = fires(&report, "PGM-RGT-010");
+    assert!(finding.seen.contains("\"elsewhere\""), "{finding:?}");
+}
+
+#[tokio::test]
+async fn a_password_that_ends_soon_is_found() {
+    let postgres = Postgres::start().await;
+    passes(&plainly(&postgres).await, "PGM-RGT-011");
+
+    let soon = "do $$ begin execute format('alter role app valid until %L', now() + interval '5 days'); end $$";
+    sql(&postgres, soon).await;
+    let report = plainly(&postgres).await;
+    let finding = fires(&report, "PGM-RGT-011");
+    assert!(finding.seen.contains("5 days"), "{finding:?}");
+}
+
+#[tokio::test]
+async fn a_login_that_may_everything_is_found() {
+    let postgres = Postgres::start().await;
+    passes(&plainly(&postgres).await, "PGM-RGT-012");
+
+    sql(&postgres, "alter role app superuser").await;
+    fires(&plainly(&postgres).await, "PGM-RGT-012");
+}
