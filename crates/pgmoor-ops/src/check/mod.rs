@@ -50,4 +50,4 @@ pub use declared::{Check, Layer};
 pub use ground::{Asked, Budget, Ground};
 pub use judge::{Judged, Selection, judge};
 pub use page::page;
-pub use verdict::{Grade, Outcome, Skip, Verdict};
+pub use verdict::{Bar, Grade, Outcome, Part, Skip, Verdict};

@@ -14,6 +14,47 @@ pub struct Verdict {
     pub seen: String,
     /// What to do: what to type, where that can be said.
     pub hint: Option<String>,
+    /// The same as a picture, where it is a share of something.
+    pub bar: Option<Bar>,
+}
+
+/// Shares of a whole: who has how many of something.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+pub struct Bar {
+    /// The whole.
+    pub total: u64,
+    /// Who, and how many; together they may be more than there is.
+    pub parts: Vec<Part>,
+}
+
+/// One share.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+pub struct Part {
+    /// Who.
+    pub name: &'static str,
+    /// How many.
+    pub value: u64,
+}
+
+impl Bar {
+    /// Shares of `total`; what is less than nothing is nothing.
+    pub fn new(total: i64, parts: &[(&'static str, i64)]) -> Self {
+        let positive = |value: i64| u64::try_from(value).unwrap_or_default();
+        let part = |(name, value): &(&'static str, i64)| Part {
+            name,
+            value: positive(*value),
+        };
+        Self {
+            total: positive(total),
+            parts: parts.iter().map(part).collect(),
+        }
+    }
+
+    /// What nobody has.
+    pub fn free(&self) -> u64 {
+        let taken = self.parts.iter().map(|part| part.value).sum();
+        self.total.saturating_sub(taken)
+    }
 }
 
 /// How good what a check saw is.
@@ -47,14 +88,25 @@ impl From<&Unread> for Skip {
 
 impl Verdict {
     fn new(grade: Grade, seen: impl Into<String>) -> Self {
-        let (seen, hint) = (seen.into(), None);
-        Self { grade, seen, hint }
+        Self {
+            grade,
+            seen: seen.into(),
+            hint: None,
+            bar: None,
+        }
     }
 
     /// Adds what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<Option<String>>) -> Self {
         self.hint = hint.into();
+        self
+    }
+
+    /// Adds a picture.
+    #[must_use]
+    pub fn bar(mut self, bar: Bar) -> Self {
+        self.bar = Some(bar);
         self
     }
 

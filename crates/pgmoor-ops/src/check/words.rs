@@ -17,6 +17,14 @@ pub(crate) fn duration(duration: Duration) -> String {
     format!("{text} {unit}")
 }
 
+/// `1 replica`, `3 replicas`.
+pub(crate) fn counted(count: i64, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
+    }
+}
+
 /// `512 B`, `64 MiB`, `1.5 GiB`.
 pub(crate) fn bytes(bytes: i64) -> String {
     const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];

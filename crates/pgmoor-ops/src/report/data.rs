@@ -8,7 +8,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::check::{Asked, Grade, Judged, Layer};
+use crate::check::{Asked, Bar, Grade, Judged, Layer};
 use crate::facts::{Facts, Subject};
 
 /// The version of a report's JSON.
@@ -104,6 +104,8 @@ pub struct Finding {
     pub why: Option<&'static str>,
     /// What to do.
     pub hint: Option<String>,
+    /// The same as a picture, where it is a share of something.
+    pub bar: Option<Bar>,
 }
 
 /// How a check, a database or a run came out, worst last.
@@ -248,16 +250,21 @@ impl DatabaseReport {
 
 impl Finding {
     fn of(judged: &Judged) -> Self {
-        let (status, seen, hint) = match &judged.outcome {
+        let (status, seen, hint, bar) = match &judged.outcome {
             Ok(verdict) => {
                 let status = match verdict.grade {
                     Grade::Pass => Status::Ok,
                     Grade::Warn => Status::Warn,
                     Grade::Fail => Status::Fail,
                 };
-                (status, verdict.seen.clone(), verdict.hint.clone())
+                (
+                    status,
+                    verdict.seen.clone(),
+                    verdict.hint.clone(),
+                    verdict.bar.clone(),
+                )
             }
-            Err(reason) => (Status::Skip, reason.clone(), None),
+            Err(reason) => (Status::Skip, reason.clone(), None, None),
         };
         let check = judged.check;
         let is_bad = matches!(status, Status::Warn | Status::Fail);
@@ -269,6 +276,7 @@ impl Finding {
             seen,
             why: is_bad.then_some(check.why),
             hint,
+            bar,
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::data::{Counts, DatabaseReport, Finding, Report, Status};
-use crate::check::Layer;
+use crate::check::{Bar, Layer};
 
 const RESET: &str = "\x1b[0m";
 const BOLD: &str = "\x1b[1m";
@@ -84,13 +84,15 @@ fn whereabouts(database: &DatabaseReport) -> String {
 fn write_finding(out: &mut String, finding: &Finding) {
     let _ = writeln!(
         out,
-        "  {} {}  not so: {BOLD}{}{RESET}",
+        "  {} {}  {BOLD}{}{RESET}",
         word(finding.status),
         finding.id,
-        finding.title
+        finding.seen
     );
+    let picture = finding.bar.as_ref().map(bar);
     let labelled = [
-        ("seen", Some(finding.seen.as_str())),
+        ("", picture.as_deref()),
+        ("want", Some(finding.title)),
         ("why", finding.why),
         ("do", finding.hint.as_deref()),
     ];
@@ -122,6 +124,9 @@ fn write_layer(out: &mut String, checks: &[&Finding]) {
             check.id,
             check.title
         );
+        if let Some(shares) = &check.bar {
+            let _ = writeln!(out, "                      {}", bar(shares));
+        }
     }
     for (reason, ids) in skipped {
         let _ = writeln!(
@@ -133,16 +138,67 @@ fn write_layer(out: &mut String, checks: &[&Finding]) {
     }
 }
 
-/// `PGM-SRV-001, 002, 007`.
+/// `[######----==            ]  # application 30, - others 10, = reserved 3, free 57 of 100`.
+fn bar(shares: &Bar) -> String {
+    const WIDTH: u64 = 40;
+    const MARKS: [char; 4] = ['#', '-', '=', '+'];
+    let whole = shares
+        .parts
+        .iter()
+        .map(|part| part.value)
+        .sum::<u64>()
+        .max(shares.total)
+        .max(1);
+    let mut picture = String::new();
+    let mut legend = String::new();
+    let mut taken = 0;
+    for (part, mark) in shares.parts.iter().zip(MARKS) {
+        taken += part.value;
+        // By the sum, so that what is rounded does not add up; who has any has at least one mark.
+        let until = (taken * WIDTH).div_ceil(whole).min(WIDTH);
+        while picture.chars().count() < usize::try_from(until).unwrap_or_default() {
+            picture.push(mark);
+        }
+        if part.value > 0 {
+            let _ = write!(legend, "{mark} {} {}, ", part.name, part.value);
+        }
+    }
+    let free = match shares.free() {
+        0 => "none".to_owned(),
+        free => free.to_string(),
+    };
+    let width = usize::try_from(WIDTH).unwrap_or_default();
+    format!(
+        "[{picture:<width$}]  {legend}free {free} of {}",
+        shares.total
+    )
+}
+
+/// `PGM-SRV-001 to 007, 012`.
 fn together(ids: &[&str]) -> String {
+    let number = |id: &str| {
+        id.rsplit('-')
+            .next()
+            .and_then(|number| number.parse::<u16>().ok())
+    };
     let mut text = String::new();
-    for id in ids {
+    let mut index = 0;
+    while let Some(first) = ids.get(index) {
+        let follows = |pair: &&[&str]| number(pair[1]) == number(pair[0]).map(|number| number + 1);
+        let run = ids[index..].windows(2).take_while(follows).count();
+        let tail = |id: &str| id.rsplit('-').next().unwrap_or(id).to_owned();
         match text.is_empty() {
-            true => text.push_str(id),
+            true => text.push_str(first),
             false => {
-                let _ = write!(text, ", {}", id.rsplit('-').next().unwrap_or(id));
+                let _ = write!(text, ", {}", tail(first));
             }
         }
+        // Two in a row are no range.
+        if run > 1 {
+            let _ = write!(text, " to {}", tail(ids[index + run]));
+            index += run;
+        }
+        index += 1;
     }
     text
 }
@@ -166,4 +222,48 @@ fn counts(counts: Counts) -> String {
         skip,
     } = counts;
     format!("{ok} ok, {warn} warn, {fail} FAIL, {skip} skip")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_in_a_row_are_a_range() {
+        let ids = |numbers: &[u16]| -> String {
+            let ids: Vec<String> = numbers
+                .iter()
+                .map(|number| format!("PGM-SRV-{number:03}"))
+                .collect();
+            together(&ids.iter().map(String::as_str).collect::<Vec<_>>())
+        };
+
+        assert_eq!(ids(&[1]), "PGM-SRV-001");
+        assert_eq!(ids(&[1, 2]), "PGM-SRV-001, 002");
+        assert_eq!(
+            ids(&[1, 2, 3, 5, 7, 8, 9]),
+            "PGM-SRV-001 to 003, 005, 007 to 009"
+        );
+    }
+
+    #[test]
+    fn shares_are_drawn_so_that_everybody_is_seen_and_nobody_goes_beyond_the_end() {
+        let some = bar(&Bar::new(
+            100,
+            &[("application", 50), ("others", 1), ("reserved", 3)],
+        ));
+        assert_eq!(
+            some,
+            "[####################-=                  ]  # application 50, - others 1, = reserved 3, free 46 of 100"
+        );
+        let full = bar(&Bar::new(
+            100,
+            &[("application", 300), ("others", 100), ("reserved", 0)],
+        ));
+        assert!(
+            full.starts_with("[##############################----------]"),
+            "{full}"
+        );
+        assert!(full.ends_with("free none of 100"), "{full}");
+    }
 }

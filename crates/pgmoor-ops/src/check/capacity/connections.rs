@@ -1,6 +1,7 @@
 //! Whether the connections suffice for all of the application.
 
-use crate::check::verdict::{fail, pass, warn};
+use crate::check::verdict::{Bar, fail, pass, warn};
+use crate::check::words::counted;
 use crate::check::{Check, Ground, Layer, Outcome};
 
 pub(super) const CHECK: Check = Check {
@@ -17,9 +18,17 @@ fn judge(on: Ground<'_>) -> Outcome {
     let budget = on.budget();
     let (usable, others) = (facts.usable(), facts.others());
     let left = usable - others - budget.total();
+    let bar = Bar::new(
+        facts.max,
+        &[
+            ("application", budget.total()),
+            ("others", others),
+            ("reserved", facts.reserved),
+        ],
+    );
     let sum = format!(
-        "{} replicas × {} = {} of {usable} usable{}",
-        budget.replicas,
+        "{} × {} = {} of {usable} usable{}",
+        counted(budget.replicas, "replica"),
         budget.connections,
         budget.total(),
         match others {
@@ -32,11 +41,12 @@ fn judge(on: Ground<'_>) -> Outcome {
             "let the gateway share connections (pool: {{ mode: transaction, size: {} }}), open fewer for each replica, or raise max_connections",
             ((usable - others) / budget.replicas.max(1)).max(1)
         );
-        return Ok(fail(format!("{sum}; {} too few", -left)).hint(hint));
+        return Ok(fail(format!("{sum}; {} too few", -left)).hint(hint).bar(bar));
     }
     let seen = format!("{sum}; {left} left");
-    Ok(match left * 10 < usable {
+    let verdict = match left * 10 < usable {
         true => warn(seen).hint_text("leave room for a rolling deployment, which runs old and new replicas at once"),
         false => pass(seen),
-    })
+    };
+    Ok(verdict.bar(bar))
 }

@@ -22,8 +22,10 @@ fn judge(on: Ground<'_>) -> Outcome {
         return skip("not asked for; add --for move");
     }
 
-    let began = on.capacity()?.oldest_transaction;
-    let open = began.map_or(Duration::ZERO, |began| on.asked.now.duration_since(began).unwrap_or_default());
+    let Some(began) = on.capacity()?.oldest_transaction else {
+        return Ok(pass("no other session that the login sees has one open"));
+    };
+    let open = on.asked.now.duration_since(began).unwrap_or_default();
     let seen = format!("the oldest transaction of other sessions is open for {}", duration(open));
     Ok(match open > LONG {
         true => warn(seen).hint_text("wait for it, or end it by pg_terminate_backend(pid)"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::check::verdict::{pass, skip, warn};
-use crate::check::words::{bytes, duration};
+use crate::check::words::{bytes, counted, duration};
 use crate::check::{Check, Ground, Layer, Outcome};
 
 pub(super) const CHECK: Check = Check {
@@ -31,10 +31,10 @@ fn judge(on: Ground<'_>) -> Outcome {
     let seconds = u64::try_from(facts.table_bytes / RATE).unwrap_or_default().max(1);
     let largest: Vec<String> = facts.largest.iter().take(3).map(|(name, size)| format!("{name} {}", bytes(*size))).collect();
     let seen = format!(
-        "{} in {} tables and their indexes, {} sequences; about {} at {} a second{}",
+        "{} in {} and their indexes, {}; about {} at {} a second{}",
         bytes(total),
-        facts.tables,
-        facts.sequences,
+        counted(facts.tables, "table"),
+        counted(facts.sequences, "sequence"),
         duration(Duration::from_secs(seconds)),
         bytes(RATE),
         match largest.is_empty() {
