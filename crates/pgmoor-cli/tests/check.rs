@@ -151,7 +151,7 @@ fn checks_are_listed_explained_and_chosen_by_their_ids() {
         "--url",
         "postgres:/what",
         "--only",
-        "PGM-CFG-001",
+        "PGM-CFG-003",
         "-o",
         "json",
     ];

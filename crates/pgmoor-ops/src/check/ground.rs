@@ -11,6 +11,8 @@ use crate::facts::latency::Latency;
 use crate::facts::login::{LoggedIn, Login};
 use crate::facts::moving::Moving;
 use crate::facts::network::Network;
+use crate::facts::plain::Plain;
+use crate::facts::pooler::Pooler;
 use crate::facts::rights::Rights;
 use crate::facts::server::Server;
 use crate::facts::tls::Tls;
@@ -83,6 +85,22 @@ impl<'a> Ground<'a> {
     /// There is none to speak of.
     pub fn tls(self) -> Result<&'a Tls, Skip> {
         there(&self.facts.tls)
+    }
+
+    /// Whether a session without TLS would be let in.
+    ///
+    /// # Errors
+    /// The server was not asked.
+    pub fn plain(self) -> Result<&'a Plain, Skip> {
+        there(&self.facts.plain)
+    }
+
+    /// What is between us and the server.
+    ///
+    /// # Errors
+    /// There is no session.
+    pub fn pooler(self) -> Result<&'a Pooler, Skip> {
+        there(&self.facts.pooler)
     }
 
     /// What came of the login.

@@ -3,7 +3,7 @@
 use super::declared::{Check, Layer};
 use super::ground::Ground;
 use super::registry;
-use super::verdict::{Grade, Skip, Verdict};
+use super::verdict::{Grade, Outcome, Skip, Verdict};
 
 /// A check and what it came to.
 #[derive(Debug, Clone)]
@@ -48,21 +48,20 @@ impl Selection {
 
 /// Judges. A check whose ground is missing says which one took it away.
 pub fn judge(ground: Ground<'_>, selection: &Selection) -> Vec<Judged> {
-    let mut culprit = None;
-    let mut judged = Vec::new();
-    for check in registry::all() {
-        let outcome = (check.judge)(ground);
-        let failed = matches!(&outcome, Ok(verdict) if verdict.grade == Grade::Fail);
-        let outcome = outcome.map_err(|skip| reason(skip, culprit));
-        // Also one that is not shown may be why another has no ground.
-        if failed && culprit.is_none() {
-            culprit = Some(check.id);
-        }
-        if selection.wants(check) {
-            judged.push(Judged { check, outcome });
-        }
-    }
-    judged
+    let outcomes = registry::all().map(|check| (check, (check.judge)(ground)));
+    let outcomes: Vec<(&Check, Outcome)> = outcomes.collect();
+    // Also one that is not shown may be why another has no ground.
+    let failed = |outcome: &Outcome| matches!(outcome, Ok(verdict) if verdict.grade == Grade::Fail);
+    let culprit = outcomes.iter().find(|(_, outcome)| failed(outcome));
+    let culprit = culprit.map(|(check, _)| check.id);
+    let wanted = outcomes
+        .into_iter()
+        .filter(|(check, _)| selection.wants(check));
+    let judged = wanted.map(|(check, outcome)| Judged {
+        check,
+        outcome: outcome.map_err(|skip| reason(skip, culprit)),
+    });
+    judged.collect()
 }
 
 fn reason(skip: Skip, culprit: Option<&str>) -> String {

@@ -1,6 +1,8 @@
 //! How figures are written for people.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use time::OffsetDateTime;
 
 /// `340 µs`, `1.2 ms`, `18 ms`, `1.5 s`, `2 min`.
 pub(crate) fn duration(duration: Duration) -> String {
@@ -41,6 +43,16 @@ pub(crate) fn bytes(bytes: i64) -> String {
         text.strip_suffix(".0").unwrap_or(&text),
         UNITS[unit]
     )
+}
+
+/// `2026-11-21`, in UTC.
+pub(crate) fn date(time: SystemTime) -> String {
+    OffsetDateTime::from(time).date().to_string()
+}
+
+/// Whole days.
+pub(crate) fn days(duration: Duration) -> u64 {
+    duration.as_secs() / 86_400
 }
 
 #[cfg(test)]

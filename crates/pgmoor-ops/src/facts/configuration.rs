@@ -105,6 +105,32 @@ impl SecretFile {
             mode: metadata.map(|metadata| (metadata.mode() & 0o7777, metadata.uid())),
         }
     }
+
+    /// Whether others can read it. The rules are libpq's: what belongs to root may be read by its group,
+    /// but for a passfile.
+    pub fn is_too_open(&self) -> bool {
+        self.mode.is_some_and(|(mode, owner)| {
+            let forbidden = if owner == 0 && self.what != "passfile" {
+                0o037
+            } else {
+                0o077
+            };
+            mode & forbidden != 0
+        })
+    }
+
+    /// Whether blanks or more than one line break stand around what is in it. One at the end is dropped
+    /// by whoever reads it here.
+    pub fn has_blanks(&self) -> bool {
+        let Ok(content) = std::fs::read(&self.path) else {
+            return false;
+        };
+        let text = Secret::new(String::from_utf8_lossy(&content).into_owned());
+        let text = text.expose().as_str();
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        text.trim() != text
+    }
 }
 
 impl Configuration {
@@ -137,6 +163,10 @@ impl Configuration {
         this.unencoded = unencoded(text.trim());
         if let Ok(address) = &address {
             this.note_files(address);
+            let password = address.password.as_ref().map(Secret::expose);
+            if password.is_some_and(|password| password.trim() != password) {
+                this.blanks.push("the password in the address".to_owned());
+            }
         }
         this.address = Some(address.map_err(Arc::new));
         this

@@ -8,6 +8,8 @@ mod reading;
 pub mod configuration;
 pub mod network;
 mod certificate;
+pub mod plain;
+pub mod pooler;
 pub mod tls;
 pub mod login;
 pub mod latency;
@@ -37,6 +39,8 @@ use latency::Latency;
 use login::Login;
 use moving::Moving;
 use network::Network;
+use plain::Plain;
+use pooler::Pooler;
 use rights::Rights;
 use server::Server;
 use tls::Tls;
@@ -52,8 +56,12 @@ pub struct Facts {
     pub network: Reading<Network>,
     /// What TLS says.
     pub tls: Reading<Tls>,
+    /// Whether a session without TLS would be let in.
+    pub plain: Reading<Plain>,
     /// What came of the login.
     pub login: Reading<Login>,
+    /// What is between us and the server.
+    pub pooler: Reading<Pooler>,
     /// How long round trips take.
     pub latency: Reading<Latency>,
     /// What the server is.

@@ -8,7 +8,10 @@ use tokio::time::Instant;
 use super::login::{LoggedIn, Login};
 use super::reading::{Reading, Unread};
 use super::subject::Subject;
-use super::{Facts, Wanted, capacity, extensions, latency, moving, network, rights, server, tls};
+use super::{
+    Facts, Wanted, capacity, extensions, latency, moving, network, plain, pooler, rights, server,
+    tls,
+};
 use crate::error::Error;
 use crate::session::Session;
 
@@ -20,7 +23,9 @@ pub(super) async fn facts(subject: &Subject, wanted: &Wanted<'_>) -> Facts {
         configuration: subject.configuration.clone(),
         network: Err(Unread::NoGround),
         tls: Err(Unread::NoGround),
+        plain: Err(Unread::NoGround),
         login: Err(Unread::NoGround),
+        pooler: Err(Unread::NoGround),
         latency: Err(Unread::NoGround),
         server: Err(Unread::NoGround),
         rights: Err(Unread::NoGround),
@@ -37,11 +42,22 @@ pub(super) async fn facts(subject: &Subject, wanted: &Wanted<'_>) -> Facts {
         of_tls(connector, wanted),
         of_login(connector, subject, wanted),
     );
+    // After the login: a server that is full but for one connection has that for it.
+    if is_postgres_by_tls(&facts) {
+        let database = subject.database.as_deref();
+        facts.plain = plain::read(connector, database, wanted.limit).await;
+    }
     if let Some(session) = session {
-        through(&session, &mut facts, wanted).await;
+        through(&session, subject, connector, &mut facts, wanted).await;
         session.close().await;
     }
     facts
+}
+
+/// Whether there is a server to ask what it does without TLS, and it has TLS.
+fn is_postgres_by_tls(facts: &Facts) -> bool {
+    let telling = facts.tls.as_ref().ok().and_then(tls::Tls::telling);
+    telling.is_some_and(|host| !host.chain.is_empty())
 }
 
 async fn of_network(connector: &Connector, wanted: &Wanted<'_>) -> Reading<network::Network> {
@@ -87,8 +103,18 @@ async fn of_login(
 }
 
 /// Reads what takes a session, group by group.
-async fn through(session: &Session, facts: &mut Facts, wanted: &Wanted<'_>) {
+async fn through(
+    session: &Session,
+    subject: &Subject,
+    connector: &Connector,
+    facts: &mut Facts,
+    wanted: &Wanted<'_>,
+) {
     let limit = wanted.limit;
+    let database = subject.database.as_deref();
+    facts.pooler = pooler::read(connector, database, session, limit)
+        .await
+        .map_err(|error| Unread::failed(&error));
     facts.latency = match wanted.latency {
         true => latency::read(session, limit)
             .await

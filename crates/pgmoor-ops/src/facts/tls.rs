@@ -23,6 +23,9 @@ use super::reading::{Reading, Unread};
 pub struct Tls {
     /// The `sslmode`.
     pub mode: SslMode,
+    /// The client certificate that is configured, with its intermediates; none without one, or when it
+    /// cannot be read.
+    pub client: Vec<Certificate>,
     /// The hosts.
     pub hosts: Vec<HostTls>,
 }
@@ -94,6 +97,7 @@ pub(super) async fn read(connector: &Connector, limit: Duration) -> Reading<Tls>
         .map(|host| look(connector.tls(), host, negotiation, limit));
     Ok(Tls {
         mode: endpoint.tls.mode,
+        client: own_certificates(connector.tls()),
         hosts: join_all(looks).await,
     })
 }
@@ -129,6 +133,14 @@ async fn look(
         }
     }
     facts
+}
+
+fn own_certificates(tls: &ClientTls) -> Vec<Certificate> {
+    let certificates = tls.client_certificates().unwrap_or_default();
+    certificates
+        .iter()
+        .filter_map(|certificate| Certificate::read(certificate))
+        .collect()
 }
 
 fn chain(info: TlsInfo) -> Vec<Certificate> {

@@ -10,8 +10,8 @@ async fn a_wrong_password_is_the_only_finding() {
     let report = Look::at(&postgres.url_of("app", "wrong", "app"))
         .report()
         .await;
-    let finding = leads(&report, "PGM-LOG-001");
+    let finding = leads(&report, "PGM-LOG-011");
     assert!(!finding.seen.contains("wrong"), "{finding:?}");
 
-    passes(&Look::at(&postgres.url()).report().await, "PGM-LOG-001");
+    passes(&Look::at(&postgres.url()).report().await, "PGM-LOG-011");
 }

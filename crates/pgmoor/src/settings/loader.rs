@@ -152,17 +152,19 @@ impl<'a> Loader<'a> {
                 None => match default {
                     Some(default) => filled.push_str(default),
                     None => {
-                        self.report(
-                            Problem::new(
-                                &node.origin,
-                                format!(
-                                    "\"{}\" needs the environment variable \"{name}\"",
-                                    place.key
-                                ),
-                            )
-                            .cause(format!("{name} is not set"))
-                            .hint(format!("set {name}, or write ${{{name}:-default}}")),
+                        let problem = Problem::new(
+                            &node.origin,
+                            format!(
+                                "\"{}\" needs the environment variable \"{name}\"",
+                                place.key
+                            ),
                         );
+                        self.report(Problem {
+                            cause: Some(format!("{name} is not set")),
+                            hint: Some(format!("set {name}, or write ${{{name}:-default}}")),
+                            missing_variable: Some(name.to_owned()),
+                            ..problem
+                        });
                         return None;
                     }
                 },

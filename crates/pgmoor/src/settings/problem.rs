@@ -15,6 +15,8 @@ pub struct Problem {
     pub cause: Option<String>,
     /// What to do.
     pub hint: Option<String>,
+    /// The environment variable that is not set, when that is what is wrong.
+    pub missing_variable: Option<String>,
 }
 
 impl Problem {
@@ -25,6 +27,7 @@ impl Problem {
             what: what.into(),
             cause: None,
             hint: None,
+            missing_variable: None,
         }
     }
 

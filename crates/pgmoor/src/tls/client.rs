@@ -113,6 +113,22 @@ impl ClientTls {
         })
     }
 
+    /// The client certificate that is configured, with its intermediates (DER); none without one.
+    ///
+    /// # Errors
+    /// [`TlsError::Read`], [`TlsError::Content`].
+    pub fn client_certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+        let Some(path) = &self.paths.certificate else {
+            return Ok(Vec::new());
+        };
+        if self.settings.certificate_mode == SslCertMode::Disable
+            || self.settings.certificate.is_none() && !path.exists()
+        {
+            return Ok(Vec::new());
+        }
+        pem::certificates("client certificate", path)
+    }
+
     fn material(&self) -> Result<Arc<Material>, TlsError> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let files = self.files();

@@ -143,8 +143,11 @@ fn configuration(
                 CredentialProvider::Passfile => "passfile",
                 _ => "password file",
             };
-            let files = &mut configuration.secret_files;
-            files.push(SecretFile::look(what, file.path()));
+            let file = SecretFile::look(what, file.path());
+            if what == "password file" && file.has_blanks() {
+                configuration.blanks.push(file.path.display().to_string());
+            }
+            configuration.secret_files.push(file);
         }
     }
     configuration

@@ -1,3 +1,6 @@
 //! How the address and its secrets are written.
 
-checks! { readable }
+checks! {
+    loads, variables, readable, encoded, parameters, system_roots, blanks, scheme, foreign, key_file, passfile,
+    exposed, two_credentials, token_without_tls, verified,
+}

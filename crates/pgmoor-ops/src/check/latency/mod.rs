@@ -1,3 +1,3 @@
-//! How far away the server is.
+//! How far away the server is, and how long its sessions take to begin.
 
-checks! { round_trip }
+checks! { round_trip, jitter, connect, handshake, login }

@@ -1,3 +1,8 @@
 //! Whether we are let in, and how well that is protected.
 
-checks! { password }
+mod refusal;
+
+checks! {
+    answers, starting, free, credential, settings, hba, certificate, token, iam_role, role, password, database, sort,
+    other, method, clock,
+}

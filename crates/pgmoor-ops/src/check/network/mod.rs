@@ -1,3 +1,5 @@
 //! Whether the servers are reached, and whether PostgreSQL answers there.
 
-checks! { resolves, refused }
+mod tried;
+
+checks! { resolves, refused, silent, reachable, postgres, pooler, pool_mode }

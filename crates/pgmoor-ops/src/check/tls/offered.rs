@@ -6,7 +6,7 @@ use crate::facts::tls::Handshake;
 use pgmoor::endpoint::SslMode;
 
 pub(super) const CHECK: Check = Check {
-    id: "PGM-TLS-001",
+    id: "PGM-TLS-003",
     layer: Layer::Tls,
     title: "the server offers TLS",
     why: "Without TLS everybody on the way reads passwords and data, and can answer in the server's place.",
