@@ -159,3 +159,28 @@ fn checks_are_listed_explained_and_chosen_by_their_ids() {
     let checks = json(&stdout)["databases"][0]["checks"].clone();
     assert_eq!(checks.as_array().expect("a list").len(), 1);
 }
+
+#[test]
+fn a_configuration_that_is_not_in_order_is_reported_like_everything_else() {
+    let here = directory();
+    let failed = |yaml: &str| {
+        write_private(&here.path().join("pgmoor.yaml"), yaml);
+        let (code, stdout, stderr) = outcome(pgmoor(here.path(), &["check", "-o", "json"]));
+        assert_eq!(code, 2, "{stdout}{stderr}");
+        let report = json(&stdout);
+        let checks = report["databases"][0]["checks"].as_array().expect("a list");
+        let failed = checks.iter().filter(|check| check["status"] == "fail");
+        let ids = failed.map(|check| check["id"].as_str().expect("an id").to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    let address = |url: &str| format!("databases: {{ app: {{ url: \"{url}\" }} }}\n");
+
+    let unset = address("postgres://app:${PGMOOR_TEST_UNSET}@db.example.com/app");
+    assert_eq!(failed(&unset), ["PGM-CFG-002"]);
+    assert_eq!(
+        failed("databases: { app: { pool: { sise: 3 } } }\n"),
+        ["PGM-CFG-001"]
+    );
+    let typo = address("postgres://app@db.example.com/app?sslmod=require");
+    assert_eq!(failed(&typo), ["PGM-CFG-001"]);
+}

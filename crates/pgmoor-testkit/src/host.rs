@@ -105,6 +105,21 @@ pub fn free_port() -> u16 {
     panic!("no free TCP port between 15000 and 31000");
 }
 
+/// An address of this machine that is none of the loopback: by it a server here looks like one elsewhere.
+///
+/// # Panics
+///
+/// When this machine has no network at all.
+pub fn outward_address() -> std::net::IpAddr {
+    // Nothing is sent: the kernel only chooses the way there.
+    let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a socket");
+    socket
+        .connect((Ipv4Addr::new(198, 51, 100, 1), 9))
+        .and_then(|()| socket.local_addr())
+        .expect("this machine has a network")
+        .ip()
+}
+
 /// Random letters and digits: a password that is never the same twice.
 pub fn random_password() -> String {
     format!("{:016x}{:016x}", random_u64(), random_u64())

@@ -35,6 +35,8 @@ pub mod identity;
 pub mod dns;
 pub mod google;
 
+pub mod zoo;
+
 mod pgbench;
 mod pgmoor;
 
@@ -42,7 +44,7 @@ pub mod torture;
 
 pub use ca::{Ca, Certificate, CertificateBuilder};
 pub use fault::{Direction, FaultProxy};
-pub use host::{free_port, private_dir, random_password, write_private};
+pub use host::{free_port, outward_address, private_dir, random_password, write_private};
 pub use message::{Message, tags};
 pub use mount::Mount;
 pub use pgbench::{Pgbench, PgbenchReport, PgbenchRun, QueryMode};

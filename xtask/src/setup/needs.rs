@@ -118,8 +118,8 @@ pub(crate) const NEEDS: &[Need] = &[
     },
     Need {
         name: "PgBouncer",
-        why: "the benchmarks compare with it",
-        purpose: Purpose::Bench,
+        why: "the tests of checks look through it, the benchmarks compare with it",
+        purpose: Purpose::Test,
         is_met: || host::has("pgbouncer") || std::path::Path::new("/usr/sbin/pgbouncer").is_file(),
         apt: &[DEBIAN_PGBOUNCER],
         brew: &["pgbouncer"],

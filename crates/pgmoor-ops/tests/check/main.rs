@@ -18,3 +18,4 @@ mod report;
 mod rights;
 mod server;
 mod tls;
+mod zoo;

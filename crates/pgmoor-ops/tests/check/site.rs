@@ -9,9 +9,9 @@ use pgmoor::Secret;
 use pgmoor::connector::Connector;
 use pgmoor::credential::NoCredential;
 use pgmoor::endpoint::Endpoint;
-use pgmoor_ops::check::{Asked, Selection};
-use pgmoor_ops::facts::Subject;
+use pgmoor_ops::check::{Asked, Ground, Selection, judge};
 use pgmoor_ops::facts::configuration::Configuration;
+use pgmoor_ops::facts::{Facts, Subject, Wanted};
 use pgmoor_ops::preflight::{self, Examination, Options};
 use pgmoor_ops::report::{DatabaseReport, Finding, Report, Status};
 use pgmoor_ops::requirement::{GENERIC, SystemSettings};
@@ -93,6 +93,27 @@ impl Look {
             version: "0.0.0".to_owned(),
         };
         preflight::run(&[Examination { subject, asked }], &options, |_| {}).await
+    }
+
+    /// Judges what was read after it was changed: for what no server here can be made to do.
+    pub(crate) async fn changed(self, change: impl FnOnce(&mut Facts)) -> DatabaseReport {
+        let subject = Subject {
+            name: "app".to_owned(),
+            endpoint: None,
+            database: None,
+            configuration: self.configuration,
+            connector: self.connector,
+        };
+        let wanted = Wanted {
+            latency: true,
+            moving: false,
+            requirement: &self.asked.requirement,
+            limit: self.limit,
+        };
+        let mut facts = Facts::read(&subject, &wanted).await;
+        change(&mut facts);
+        let judged = judge(Ground::new(&facts, &self.asked), &Selection::default());
+        DatabaseReport::new(&subject, &self.asked, &facts, &judged, Duration::ZERO)
     }
 
     pub(crate) async fn report(self) -> DatabaseReport {

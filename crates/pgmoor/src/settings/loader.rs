@@ -162,7 +162,7 @@ impl<'a> Loader<'a> {
                         self.report(Problem {
                             cause: Some(format!("{name} is not set")),
                             hint: Some(format!("set {name}, or write ${{{name}:-default}}")),
-                            missing_variable: Some(name.to_owned()),
+                            missing_variable: Some(name.into()),
                             ..problem
                         });
                         return None;

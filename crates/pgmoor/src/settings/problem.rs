@@ -16,7 +16,7 @@ pub struct Problem {
     /// What to do.
     pub hint: Option<String>,
     /// The environment variable that is not set, when that is what is wrong.
-    pub missing_variable: Option<String>,
+    pub missing_variable: Option<Box<str>>,
 }
 
 impl Problem {
