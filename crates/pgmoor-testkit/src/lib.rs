@@ -37,12 +37,14 @@ pub mod google;
 
 pub mod zoo;
 
+mod dataset;
 mod pgbench;
 mod pgmoor;
 
 pub mod torture;
 
 pub use ca::{Ca, Certificate, CertificateBuilder};
+pub use dataset::Dataset;
 pub use fault::{Direction, FaultProxy};
 pub use host::{free_port, outward_address, private_dir, random_password, write_private};
 pub use message::{Message, tags};

@@ -1,0 +1,20 @@
+-- Roles of the server, which no database holds. None has a password.
+create role "Owner of ""Things""";
+create role keeper;
+create role ro;
+create role rw;
+create role "role, with 'all' of \ it" login connection limit 7;
+create role granter;
+grant ro to rw;
+grant keeper to granter with admin option;
+alter role ro set statement_timeout = '5min';
+alter role ro in database app set search_path = 'Häus ""1""', public;
+alter role "role, with 'all' of \ it" in database app set work_mem = '5MB';
+alter database app set timezone = 'Europe/Berlin';
+alter database app set "app.tenant" = 'it''s "a" \ value';
+alter database app set search_path = public, 'Häus "1"';
+alter database app connection limit 90;
+comment on database app is 'the application''s';
+grant temporary on database app to ro with grant option;
+revoke temporary on database app from public;
+grant create on database app to keeper;
