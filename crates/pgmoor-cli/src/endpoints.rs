@@ -1,6 +1,8 @@
 //! From configured endpoints to ones that the gateway connects to: credentials chosen, bundled
 //! servers started.
 
+mod vault;
+
 mod credential;
 mod google;
 mod url_file;

@@ -28,6 +28,8 @@ mod schema;
 
 mod google;
 
+mod vault;
+
 mod credential;
 
 mod endpoint;
@@ -52,6 +54,7 @@ pub use shape::{Choice, Field, JsonType, Kind, Section, Shape};
 pub use show::Shown;
 pub use span::Span;
 pub use value::{Absent, Value, join};
+pub use vault::VaultSettings;
 
 #[cfg(test)]
 mod tests;

@@ -7,15 +7,17 @@ use pgmoor::Secret;
 use pgmoor::credential::azure::{self, Azure, ClientSecret, Cloud, Source};
 use pgmoor::credential::renewal::{Clock, Policy};
 use pgmoor::credential::{
-    Command, CommandProvider, CredentialProvider, FileProvider, NoCredential, PasswordProvider,
-    TokenProvider,
+    CertificateProvider, Command, CommandProvider, CredentialProvider, FileProvider, NoCredential,
+    PasswordProvider, ServiceProvider, TokenProvider,
 };
 use pgmoor::endpoint::{Endpoint, Host};
 use pgmoor::http::Client;
 use pgmoor::settings::{
-    AzureCloud, AzureSource, CredentialProvider as Provider, CredentialSettings, FiledSecret, Value,
+    AzureCloud, AzureSource, CredentialProvider as Provider, CredentialSettings, FiledSecret,
+    SecretFile, Value,
 };
 
+use crate::config::address;
 use crate::config::surroundings::Surroundings;
 use crate::output::Failure;
 
@@ -37,8 +39,10 @@ impl Kept {
         surroundings: &Surroundings,
     ) -> Result<Arc<dyn CredentialProvider>, Failure> {
         let fetches = match settings.provider() {
-            Provider::Command | Provider::Aws | Provider::Google | Provider::Azure => true,
-            Provider::Password | Provider::File | Provider::Passfile | Provider::None => false,
+            Provider::Command | Provider::Aws | Provider::Google => true,
+            Provider::Azure | Provider::Vault => true,
+            Provider::Password | Provider::File | Provider::Passfile => false,
+            Provider::Service | Provider::Certificate | Provider::None => false,
         };
         if !fetches {
             self.0.remove(endpoint);
@@ -69,7 +73,11 @@ fn all_of(settings: &CredentialSettings, address: &Endpoint) -> Secret<String> {
 pub(super) fn inline_secrets(settings: &CredentialSettings) -> impl Iterator<Item = &FiledSecret> {
     let azure = settings.azure.as_ref();
     let client = azure.and_then(|azure| azure.client_secret.as_ref());
-    let all = settings.password.iter().chain(client);
+    let vault = settings.vault.iter().flat_map(|vault| {
+        let given = [&vault.token, &vault.role_id, &vault.secret_id];
+        given.into_iter().flatten()
+    });
+    let all = settings.password.iter().chain(client).chain(vault);
     all.filter(|secret| secret.file().is_none())
 }
 
@@ -111,6 +119,11 @@ fn provider(
                 }
                 Arc::new(NoCredential)
             }
+            (Provider::Service, _, file) => service(settings, file.as_ref(), address, surroundings),
+            (Provider::Certificate, _, _) => Arc::new(CertificateProvider),
+            (Provider::Vault, _, _) => {
+                super::vault::provider(settings, policy("Vault", settings), surroundings)?
+            }
             (Provider::Aws, _, _) => aws(settings, surroundings)?,
             (Provider::Google, _, _) => super::google::login(settings, surroundings)?,
             (Provider::Azure, _, _) => azure(settings, address, surroundings),
@@ -118,6 +131,24 @@ fn provider(
             (Provider::Password | Provider::File | Provider::None, _, _) => Arc::new(NoCredential),
         };
     Ok(provider)
+}
+
+fn service(
+    settings: &CredentialSettings,
+    file: Option<&SecretFile>,
+    address: &Endpoint,
+    surroundings: &Surroundings,
+) -> Arc<dyn CredentialProvider> {
+    let files = match file {
+        Some(file) => vec![file.path().to_owned()],
+        None => pgmoor::endpoint::service::files(&address::environment(surroundings)),
+    };
+    let name = settings.service.clone().unwrap_or_default();
+    let provider = ServiceProvider::new(name, files);
+    Arc::new(match address.user {
+        Some(_) => provider.password_only(),
+        None => provider,
+    })
 }
 
 #[cfg(feature = "aws")]

@@ -5,4 +5,6 @@ mod azure;
 mod load;
 mod login;
 mod refusals;
+mod plain;
 mod site;
+mod vault;

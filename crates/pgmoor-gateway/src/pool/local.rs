@@ -108,10 +108,13 @@ impl Pool {
                 self.counters.discards.add("server_gone");
                 continue;
             }
-            if server.about.card.generation == self.shared.generation() {
+            if server.about.card.generation != self.shared.generation() {
+                self.counters.discards.add("replaced");
+            } else if server.is_retired() {
+                self.counters.discards.add("age");
+            } else {
                 return Some(server);
             }
-            self.counters.discards.add("replaced");
             server.close();
         }
         None
@@ -317,7 +320,7 @@ impl Pool {
                 "paused"
             } else if server.about.card.generation != generation {
                 "replaced"
-            } else if server.is_expired(now) {
+            } else if server.is_expired(now) || server.is_retired() {
                 "age"
             } else if too_long || is_left && is_retired {
                 "idle"

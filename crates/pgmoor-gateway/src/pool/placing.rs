@@ -121,6 +121,9 @@ impl Pool {
         } else if server.is_expired(server.about.used.get()) {
             // Else a busy one would never be replaced.
             Some("age")
+        } else if server.is_retired() && server.was_used() {
+            // One that was just opened serves all the same: there is no better.
+            Some("age")
         } else if permit.is_some_and(|permit| permit.is_needed_elsewhere(&*self.shared)) {
             Some("evicted")
         } else {

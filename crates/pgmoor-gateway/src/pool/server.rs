@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use pgmoor::connector::{CancelTarget, Connection};
+use pgmoor::credential::Retired;
 use pgmoor::stream::{Detached, Peer, Stream};
 use pgmoor_wire::{backend, frame, frontend, tag};
 use tracing::debug;
@@ -85,6 +86,8 @@ pub(crate) struct About {
     pub(crate) used: Cell<Moment>,
     /// When it is too old; `None` for never.
     expires: Option<Moment>,
+    /// Tells when its user is about to go.
+    retired: Option<Arc<Retired>>,
     /// Held for as long as the connection is.
     pub(super) permit: Option<Permit>,
 }
@@ -145,6 +148,7 @@ impl Server {
                 outbox: Vec::new(),
                 used: Cell::new(opened),
                 expires,
+                retired: connection.retired,
                 permit,
             }),
         }
@@ -158,6 +162,18 @@ impl Server {
 
     pub(crate) fn is_expired(&self, now: Moment) -> bool {
         self.about.expires.is_some_and(|expires| expires <= now)
+    }
+
+    /// Whether its user is about to go.
+    #[inline]
+    pub(super) fn is_retired(&self) -> bool {
+        let retired = self.about.retired.as_ref();
+        retired.is_some_and(|retired| retired.is_retired())
+    }
+
+    /// Whether a client has had it.
+    pub(super) fn was_used(&self) -> bool {
+        self.about.used.get() > self.about.card.opened
     }
 
     /// Whether a cancel request is on its way to it.

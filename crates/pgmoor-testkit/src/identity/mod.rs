@@ -21,9 +21,12 @@ mod aws;
 
 pub mod azure;
 
+pub mod vault;
+
 pub use aws::AwsStandIn;
 pub use azure::AzureStandIn;
 pub use judge::{AwsDatabase, AwsKeys, Judge, Verdict};
 pub use ldap::LdapResponder;
 pub use stand_in::{Asked, Fault, Reply, StandIn};
 pub use time::{iso8601, unix};
+pub use vault::VaultStandIn;

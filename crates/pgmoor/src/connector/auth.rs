@@ -13,6 +13,8 @@ use crate::endpoint::{AuthMethod, ChannelBinding, RequireAuth};
 pub(super) enum Proof {
     /// Nothing: the server must not ask.
     Nothing,
+    /// Nothing either, and that is meant: another proof must do.
+    Withheld,
     Password(Secret<String>),
     /// SCRAM's keys, without the password.
     Keys {
@@ -184,7 +186,9 @@ impl<'a> Authenticator<'a> {
             });
         }
         let mut exchange = match self.proof {
-            Proof::Nothing => return Err(Problem::NoPassword("SCRAM-SHA-256")),
+            Proof::Nothing | Proof::Withheld => {
+                return Err(Problem::NoPassword("SCRAM-SHA-256"));
+            }
             Proof::Password(password) => {
                 ClientExchange::from_password(password.clone(), mechanism, binding)?
             }
@@ -222,7 +226,7 @@ impl<'a> Authenticator<'a> {
     fn password(&self, method: &'static str) -> Result<&'a Secret<String>, Problem> {
         match self.proof {
             Proof::Password(password) => Ok(password),
-            Proof::Nothing => Err(Problem::NoPassword(method)),
+            Proof::Nothing | Proof::Withheld => Err(Problem::NoPassword(method)),
             Proof::Keys { .. } => Err(Problem::Refused {
                 asks: format!("asks for the password ({method})"),
                 refused: "SCRAM keys cannot answer".to_owned(),

@@ -1,10 +1,12 @@
 //! A session that is ready, as its opener gets it.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::cancel::CancelTarget;
 use super::error::Stage;
+use crate::credential::Retired;
 use crate::endpoint::AuthMethod;
 use crate::stream::Stream;
 
@@ -32,6 +34,8 @@ pub struct Connection {
     pub database: String,
     /// Host and address, for people.
     pub server: String,
+    /// Tells when it should be closed as soon as nothing runs on it, because its user is about to go.
+    pub retired: Option<Arc<Retired>>,
     /// Whether TLS proved that the server is one that a trusted authority vouches for.
     pub is_verified: bool,
     /// How long each stage took, in the order in which they were begun; one that was gone through

@@ -204,7 +204,7 @@ pub enum ConnectError {
         source: CredentialError,
     },
     /// The server asks for a password, and there is none.
-    #[error("{server} asks for a password ({method}) of \"{user}\", and there is none")]
+    #[error("{server} asks for a password ({method}) of \"{user}\", and {}", if *.is_withheld { "the client certificate is all that is shown" } else { "there is none" })]
     NoPassword {
         /// Which.
         server: String,
@@ -212,6 +212,8 @@ pub enum ConnectError {
         user: String,
         /// How it asks.
         method: &'static str,
+        /// Whether none is to be shown.
+        is_withheld: bool,
     },
     /// The server asks for a login that settings forbid, or that cannot be done with what we have.
     #[error("{server} {asks}, which {refused}")]

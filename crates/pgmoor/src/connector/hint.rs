@@ -52,6 +52,11 @@ pub(super) fn of(error: &ConnectError) -> Option<String> {
         ConnectError::Credential { source, .. } | ConnectError::Unprepared { source, .. } => {
             return source.hint();
         }
+        ConnectError::NoPassword {
+            is_withheld: true, ..
+        } => {
+            "at the server, let the certificate suffice (hostssl … cert in pg_hba.conf); here, check sslcert and sslkey, or choose another credential provider"
+        }
         ConnectError::NoPassword { .. } => "configure a credential for this endpoint",
         ConnectError::AuthMethod { .. } => {
             "change pg_hba.conf and password_encryption at the server, or loosen that setting if you know why"

@@ -106,6 +106,13 @@ async fn supplied(
             supplied: Some(credential),
         });
     }
+    if credential.is_withheld {
+        return Ok(Identity {
+            user,
+            proof: Proof::Withheld,
+            supplied: Some(credential),
+        });
+    }
     let endpoint = &connector.endpoint;
     let own = match (&endpoint.scram_keys, &endpoint.password) {
         (Some(keys), _) => Some(Proof::Keys {

@@ -230,7 +230,7 @@ fn negotiated(
 fn rejection(message: &Message, channel: &Channel<'_>, request: &Request<'_>) -> ConnectError {
     let secret = match request.proof {
         Proof::Password(password) => Some(password),
-        Proof::Nothing | Proof::Keys { .. } => None,
+        Proof::Nothing | Proof::Withheld | Proof::Keys { .. } => None,
     };
     channel.rejection(message, request.user, secret)
 }
@@ -248,6 +248,7 @@ fn explain(problem: Problem, channel: &Channel<'_>, request: &Request<'_>) -> Co
             server,
             user,
             method,
+            is_withheld: matches!(request.proof, Proof::Withheld),
         },
         Problem::Scram(source) => ConnectError::Scram {
             server,

@@ -87,6 +87,8 @@ impl Connector {
         wish: &Wish<'_>,
         site: &Site,
     ) -> Connection {
+        let supplied = identity.supplied.as_ref();
+        let retired = supplied.and_then(|credential| credential.retired.clone());
         let is_verified = matches!(way, Way::Line(_));
         let server_version = session.version().map_or(0, version::number);
         Connection {
@@ -104,6 +106,7 @@ impl Connector {
             user: identity.user.clone(),
             database: self.database(wish, identity).to_owned(),
             server: site.server.clone(),
+            retired,
             is_verified,
             took: site.spent.all(),
         }

@@ -4,6 +4,7 @@
 //! gave. It caches as it sees fit; nobody else keeps a credential.
 
 mod moment;
+mod retired;
 mod text;
 mod token;
 
@@ -16,11 +17,16 @@ pub mod aws;
 
 mod command;
 
+mod given;
+
 pub mod azure;
+
+pub mod vault;
 
 mod file;
 mod minted;
 mod passfile;
+mod service;
 
 #[cfg(feature = "google")]
 pub mod google;
@@ -37,9 +43,12 @@ use crate::endpoint::Host;
 pub use command::{Command, CommandProvider};
 pub use error::CredentialError;
 pub use file::FileProvider;
+pub use given::GivenSecret;
 pub use minted::TokenProvider;
 pub use passfile::PassfileProvider;
 use renewal::Status;
+pub use retired::Retired;
+pub use service::ServiceProvider;
 pub(crate) use text::is_token;
 pub use token::{
     Claim, Considered, FailureCause, Minting, Outcome, Token, TokenError, TokenSource,
@@ -60,8 +69,12 @@ pub struct Credential {
     /// What it was made from, such as the id of a key. Two of the same origin are the same credential,
     /// although they may be written differently.
     pub origin: Option<Arc<str>>,
+    /// Whether no secret is to be shown at all, wherever else there may be one.
+    pub is_withheld: bool,
     /// What to look at when a server rejects it.
     pub advice: Option<String>,
+    /// Tells when sessions of its user should end, because the user is about to go.
+    pub retired: Option<Arc<Retired>>,
 }
 
 /// What `pgmoor login test` tells of a provider.
@@ -143,7 +156,9 @@ impl Credential {
             secret: Some(secret),
             expires_at: None,
             origin: None,
+            is_withheld: false,
             advice: None,
+            retired: None,
         }
     }
 
@@ -164,7 +179,9 @@ impl Credential {
             expires_at: None,
             is_token: false,
             origin: None,
+            is_withheld: false,
             advice: None,
+            retired: None,
         }
     }
 
@@ -184,6 +201,36 @@ impl Credential {
         // Both are ours: nobody learns from how long this takes.
         self.user == other.user
             && self.secret.as_ref().map(Secret::expose) == other.secret.as_ref().map(Secret::expose)
+    }
+}
+
+/// Supplies nothing, and sees to it that nobody else does: the client certificate is all that is shown, and
+/// a server that asks for a password is an error.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CertificateProvider;
+
+impl CredentialProvider for CertificateProvider {
+    fn name(&self) -> String {
+        "client certificate".to_owned()
+    }
+
+    fn credential<'a>(&'a self, _request: Request<'a>) -> Supply<'a> {
+        Box::pin(std::future::ready(Ok(Credential {
+            is_withheld: true,
+            ..Credential::none()
+        })))
+    }
+
+    fn examine<'a>(&'a self, _request: Request<'a>) -> Examination<'a> {
+        Box::pin(async {
+            Examined {
+                source: self.name(),
+                considered: vec![Considered::used("client certificate", "no secret is sent")],
+                claims: Ok(Vec::new()),
+                has_secret: false,
+                status: None,
+            }
+        })
     }
 }
 

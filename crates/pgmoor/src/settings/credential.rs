@@ -10,6 +10,7 @@ use super::node::Node;
 use super::problem::Problem;
 use super::secret::{FiledSecret, SecretFile};
 use super::span::Span;
+use super::vault::VaultSettings;
 
 crate::choices! {
     /// Who supplies the password for an endpoint.
@@ -22,12 +23,19 @@ crate::choices! {
         Command = "command",
         /// A file in the format of PostgreSQL's `.pgpass`.
         Passfile = "passfile",
+        /// User and password of a section in a connection service file, read for each login.
+        Service = "service",
+        /// The client certificate of the connection string (`sslcert`, `sslkey`) and nothing else: no secret is
+        /// sent, and a server that asks for one is an error.
+        Certificate = "certificate",
         /// A token of AWS IAM for Amazon RDS, Aurora and Aurora DSQL, from the identity of this workload.
         Aws = "aws",
         /// A token of Google as the password: direct IAM login at Cloud SQL or AlloyDB.
         Google = "google",
         /// A token of Microsoft Entra ID for Azure Database for PostgreSQL, from the identity of this workload.
         Azure = "azure",
+        /// A user and password of HashiCorp Vault's database secrets engine, on a lease that is renewed.
+        Vault = "vault",
         /// No password: the server trusts the address, the socket or the client certificate.
         None = "none",
     }
@@ -40,8 +48,12 @@ crate::settings! {
         provider: Option<CredentialProvider>, example "file", since "0.1";
         /// The password, for the provider `password`.
         password: Option<FiledSecret>, example "${PGPASSWORD}", since "0.1";
-        /// The file with the password for the provider `file`, or the passfile for `passfile`.
+        /// The file with the password for the provider `file`, the passfile for `passfile`, or the service file
+        /// for `service`.
         file: Option<SecretFile>, example "/run/secrets/postgres/password", since "0.1";
+        /// The section for the provider `service`; its file is `file`, else `PGSERVICEFILE`, else
+        /// `~/.pg_service.conf`, else the system's.
+        service: Option<String>, example "app", since "0.1";
         /// The program and its arguments for the provider `command`; what it prints first is the password.
         command: Vec<String>, example "[vault, read, -field=password, database/creds/app]", since "0.1";
         /// Login by AWS IAM, for the provider `aws`; it needs no key where the endpoint has its own name.
@@ -50,6 +62,8 @@ crate::settings! {
         google: Option<GoogleSettings>, since "0.1";
         /// Login by Entra ID, for the provider `azure`; it needs no key where the workload has one identity.
         azure: Option<AzureSettings>, since "0.1";
+        /// A database user of HashiCorp Vault, for the provider `vault`.
+        vault: Option<VaultSettings>, since "0.1";
         /// How long a password that the command printed may be used for new connections.
         ttl: Duration = "10m", range "1s..=30d", since "0.1";
         /// How long the command may run.
@@ -145,6 +159,8 @@ impl CredentialSettings {
     pub fn provider(&self) -> CredentialProvider {
         self.provider.unwrap_or(if self.password.is_some() {
             CredentialProvider::Password
+        } else if self.service.is_some() {
+            CredentialProvider::Service
         } else if self.file.is_some() {
             CredentialProvider::File
         } else if !self.command.is_empty() {
@@ -155,6 +171,8 @@ impl CredentialSettings {
             CredentialProvider::Google
         } else if self.azure.is_some() {
             CredentialProvider::Azure
+        } else if self.vault.is_some() {
+            CredentialProvider::Vault
         } else {
             CredentialProvider::Password
         })
@@ -177,10 +195,13 @@ impl CredentialProvider {
             Self::Command => (Some("command"), &[]),
             // Without a file it is libpq's own: PGPASSFILE or ~/.pgpass.
             Self::Passfile => (None, &["file"]),
+            Self::Service => (Some("service"), &["file"]),
+            Self::Certificate => (None, &[]),
             Self::Aws => (None, &["aws"]),
             // Without it, Application Default Credentials say who we are.
             Self::Google => (None, &["google"]),
             Self::Azure => (None, &["azure"]),
+            Self::Vault => (Some("vault"), &[]),
             Self::None => (None, &[]),
         };
         Keys { needed, optional }
@@ -196,10 +217,12 @@ fn check_credential(
     let set = [
         ("password", credential.password.is_some()),
         ("file", credential.file.is_some()),
+        ("service", credential.service.is_some()),
         ("command", !credential.command.is_empty()),
         ("aws", credential.aws.is_some()),
         ("google", credential.google.is_some()),
         ("azure", credential.azure.is_some()),
+        ("vault", credential.vault.is_some()),
     ];
     let provider = credential.provider();
     let Keys { needed, optional } = provider.keys();

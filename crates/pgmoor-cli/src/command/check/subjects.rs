@@ -168,14 +168,16 @@ fn credential(settings: &EndpointSettings) -> CredentialKind {
         return CredentialKind::Address;
     };
     match credential.provider() {
-        CredentialProvider::Password | CredentialProvider::File | CredentialProvider::Passfile => {
-            CredentialKind::Password
-        }
-        CredentialProvider::Command => CredentialKind::Command,
+        CredentialProvider::Password
+        | CredentialProvider::File
+        | CredentialProvider::Passfile
+        | CredentialProvider::Service => CredentialKind::Password,
+        // Somebody else's program or service supplies it.
+        CredentialProvider::Command | CredentialProvider::Vault => CredentialKind::Command,
         CredentialProvider::Aws => CredentialKind::Aws,
         CredentialProvider::Google => CredentialKind::Google,
         CredentialProvider::Azure => CredentialKind::Azure,
-        CredentialProvider::None => CredentialKind::Address,
+        CredentialProvider::Certificate | CredentialProvider::None => CredentialKind::Address,
     }
 }
 

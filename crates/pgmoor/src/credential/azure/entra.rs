@@ -6,15 +6,13 @@ use std::time::SystemTime;
 use pgmoor_wire::Secret;
 
 use super::plan::{Application, Proof};
-use super::{ClientSecret, TIMEOUT, answer, assertion};
+use super::{TIMEOUT, answer, assertion};
 use crate::credential::chain;
 use crate::credential::token::{FailureCause, Token, TokenError};
 use crate::http::{Body, Client, Method, Request, StatusCode, Uri, header};
 use crate::secret_file;
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// No application's secret is longer.
-const MAX_SECRET: u64 = 4096;
 /// No federated token is longer.
 const MAX_FEDERATED: u64 = 64 * 1024;
 
@@ -98,16 +96,9 @@ async fn prove(
     act: &str,
 ) -> Result<(&'static str, Secret<String>), TokenError> {
     match &application.proof {
-        Proof::Secret(ClientSecret::Value(secret)) => Ok(("client_secret", secret.clone())),
-        Proof::Secret(ClientSecret::File(path)) => {
-            let read = secret_file::read(path, MAX_SECRET);
-            let (secret, _) = read.map_err(|error| wrong(act, chain(&error)))?;
-            let text = std::str::from_utf8(secret.expose()).unwrap_or_default();
-            let text = text.trim_end_matches(['\r', '\n']);
-            if text.is_empty() {
-                return Err(wrong(act, format!("{} holds no secret", path.display())));
-            }
-            Ok(("client_secret", Secret::new(text.to_owned())))
+        Proof::Secret(secret) => {
+            let secret = secret.read().map_err(|why| wrong(act, why))?;
+            Ok(("client_secret", secret))
         }
         Proof::Certificate(path) => {
             let (path, client) = (path.clone(), application.client.clone());

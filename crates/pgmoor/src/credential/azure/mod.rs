@@ -21,9 +21,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use pgmoor_wire::Secret;
-
 use super::chain;
+pub use super::given::GivenSecret as ClientSecret;
 use super::token::{Considered, FailureCause, Minting, Outcome, Token, TokenError, TokenSource};
 use crate::http::Client;
 pub use cloud::Cloud;
@@ -58,15 +57,6 @@ pub struct Azure {
     pub object_id: Option<String>,
     /// A user-assigned managed identity by its resource id.
     pub resource_id: Option<String>,
-}
-
-/// The secret of an application.
-#[derive(Debug, Clone)]
-pub enum ClientSecret {
-    /// As it is.
-    Value(Secret<String>),
-    /// In a file, which is read at each exchange: it may be rotated.
-    File(PathBuf),
 }
 
 /// Where an identity comes from.

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use pgmoor_testkit::identity::azure::{CLIENT, TENANT};
 use pgmoor_testkit::identity::{AzureStandIn, Fault, Judge, Reply};
+use pgmoor_wire::Secret;
 use tempfile::TempDir;
 
 use super::*;
