@@ -4,6 +4,7 @@ pub mod drive;
 
 pub mod wire;
 
+pub mod pgoutput;
 pub mod scram;
 
 pub mod conninfo;

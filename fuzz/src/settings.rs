@@ -8,6 +8,8 @@ mod config {
 
     pub(crate) mod yaml;
 
+    pub(crate) mod systems;
+
     pub(crate) mod settings;
 
     pub(crate) mod address;

@@ -10,6 +10,7 @@
 )]
 
 // Lowest layer first.
+pub mod lsn;
 pub mod secret;
 pub mod sqlstate;
 pub mod tag;
@@ -28,6 +29,11 @@ pub mod backend;
 
 pub mod scram;
 
+pub mod replication;
+
+pub mod pgoutput;
+
+pub use lsn::Lsn;
 pub use read::DecodeError;
 pub use secret::Secret;
 pub use sqlstate::SqlState;

@@ -27,6 +27,13 @@ pub(crate) struct Reader<'a> {
     message: &'static str,
 }
 
+impl std::fmt::Debug for Reader<'_> {
+    /// Without the bytes, which may be anything.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes of {}", self.rest.len(), self.message)
+    }
+}
+
 impl<'a> Reader<'a> {
     #[inline]
     pub(crate) fn new(message: &'static str, body: &'a [u8]) -> Self {
@@ -71,6 +78,21 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(crate) fn i32(&mut self) -> Result<i32, DecodeError> {
         Ok(i32::from_be_bytes(self.array()?))
+    }
+
+    #[inline]
+    pub(crate) fn u16(&mut self) -> Result<u16, DecodeError> {
+        Ok(u16::from_be_bytes(self.array()?))
+    }
+
+    #[inline]
+    pub(crate) fn u32(&mut self) -> Result<u32, DecodeError> {
+        Ok(u32::from_be_bytes(self.array()?))
+    }
+
+    #[inline]
+    pub(crate) fn i64(&mut self) -> Result<i64, DecodeError> {
+        Ok(i64::from_be_bytes(self.array()?))
     }
 
     /// A NUL-terminated string, without its NUL.

@@ -3,6 +3,8 @@
 
 #[path = "../../../fuzz/src/drive.rs"]
 mod drive;
+#[path = "../../../fuzz/src/pgoutput.rs"]
+mod pgoutput;
 #[path = "../../../fuzz/src/scram.rs"]
 mod scram;
 #[path = "../../../fuzz/src/wire.rs"]
@@ -38,4 +40,9 @@ fn a_login_at_us_succeeds_only_unchanged_and_with_the_password() {
 #[test]
 fn a_server_is_believed_only_unchanged_and_with_the_password() {
     drive("scram_client", 2_000, scram::scram_client);
+}
+
+#[test]
+fn a_log_may_hold_anything() {
+    drive("pgoutput", 20_000, pgoutput::pgoutput);
 }
