@@ -27,6 +27,7 @@ pub use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, he
 pub use body::Body;
 pub use error::HttpError;
 pub use proxy::Proxies;
+#[cfg(feature = "google")]
 pub(crate) use proxy::is_of_this_machine;
 pub use trust::Trust;
 
