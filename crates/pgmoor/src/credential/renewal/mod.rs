@@ -1,12 +1,15 @@
-//! One value that expires, fetched once for all who want it and renewed ahead of its end.
+//! One value that expires, fetched once for all who want it and renewed ahead of its end, also while nobody
+//! asks for it.
 //!
-//! `state` decides; this module waits and fetches. A fetch is a task of its own: whoever waits for it
+//! `state` decides; this module waits and fetches, and `keeper` sees to it that it is in time. A fetch is a task of its own: whoever waits for it
 //! may leave, and the others, and the next, still get what it brings.
 
 mod clock;
 mod status;
 
 mod state;
+
+mod keeper;
 
 use std::fmt;
 use std::future::Future;
@@ -15,12 +18,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 pub use clock::{Clock, Moment};
 pub use status::{Failures, Status};
 
 use super::{CredentialError, FailureCause, TokenError, chain};
-use state::{Decision, State};
+use state::{Decision, Rejection, State};
 
 /// The pause before the second try of a fetch; it grows with each.
 const AT_ONCE: Duration = Duration::from_millis(200);
@@ -85,8 +89,14 @@ struct Shared<T> {
 struct Inner<T> {
     state: State<T>,
     /// The one fetch that is under way.
-    flight: Option<watch::Receiver<Outcome<T>>>,
+    flight: Option<Flight<T>>,
+    /// When somebody asked last.
+    used: Option<Instant>,
+    /// Whether somebody sees to it that it is renewed in time.
+    is_kept: bool,
 }
+
+type Flight<T> = watch::Receiver<Outcome<T>>;
 
 impl<T: Expiring> Renewal<T> {
     /// Fetches by `fetch`, when that is wanted and due.
@@ -103,6 +113,8 @@ impl<T: Expiring> Renewal<T> {
             inner: Mutex::new(Inner {
                 state: State::new(policy),
                 flight: None,
+                used: None,
+                is_kept: false,
             }),
         }))
     }
@@ -117,14 +129,12 @@ impl<T: Expiring> Renewal<T> {
     pub async fn get(&self) -> Result<T, CredentialError> {
         // A second time where the event loop that fetched has ended with its task.
         for _ in 0..2 {
-            let mut flight = match self.step() {
+            let outcome = match self.step() {
                 Step::Done(outcome) => return outcome,
-                Step::Wait(flight) => flight,
+                Step::Wait(flight) => landed(flight).await,
             };
-            if let Ok(outcome) = flight.wait_for(Option::is_some).await
-                && let Some(outcome) = outcome.as_ref()
-            {
-                return outcome.clone();
+            if let Some(outcome) = outcome {
+                return outcome;
             }
         }
         Err(
@@ -134,10 +144,51 @@ impl<T: Expiring> Renewal<T> {
         )
     }
 
+    /// Another value than the one that `is_it` knows, which a server rejected: one that was fetched since,
+    /// else one that is fetched now. Meanwhile all others go on with the one that is held, for a server has
+    /// other reasons too to refuse a login; and because of these it gives the same one again where one was
+    /// fetched a moment ago.
+    ///
+    /// Cancel safe: the fetch goes on without the one who asked.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get), when nothing valid is held.
+    pub async fn another(&self, is_it: impl FnOnce(&T) -> bool) -> Result<T, CredentialError> {
+        match self.replace(is_it) {
+            Some(flight) => match landed(flight).await {
+                Some(outcome) => outcome,
+                None => self.get().await,
+            },
+            None => self.get().await,
+        }
+    }
+
+    /// Says that a server rejected the value, if it is still the one that `is_it` knows: another is fetched,
+    /// unless that was done a moment ago.
+    pub fn rejected(&self, is_it: impl FnOnce(&T) -> bool) {
+        drop(self.replace(is_it));
+    }
+
+    /// The fetch of another value, if the one that is held was rejected.
+    fn replace(&self, is_it: impl FnOnce(&T) -> bool) -> Option<Flight<T>> {
+        let mut inner = self.lock();
+        match inner.state.rejected(is_it, self.0.clock.now()) {
+            Rejection::Fetch => Some(self.join(&mut inner)),
+            Rejection::Wait => inner.under_way(),
+            Rejection::Past => None,
+        }
+    }
+
     /// Decides, and begins a fetch where one is needed and none is under way.
     fn step(&self) -> Step<T> {
         let mut inner = self.lock();
-        match inner.state.decide(self.0.clock.now()) {
+        let now = self.0.clock.now();
+        inner.used = Some(now.steady);
+        let decision = inner.state.decide(now);
+        if matches!(decision, Decision::Use(_) | Decision::Renew(_)) {
+            keeper::begin(self, &mut inner);
+        }
+        match decision {
             Decision::Use(value) => Step::Done(Ok(value)),
             Decision::Renew(value) => {
                 drop(self.join(&mut inner));
@@ -149,11 +200,9 @@ impl<T: Expiring> Renewal<T> {
     }
 
     /// The fetch that is under way, or else one that begins now.
-    fn join(&self, inner: &mut Inner<T>) -> watch::Receiver<Outcome<T>> {
-        // One whose task is gone without a word is none.
-        let under_way = inner.flight.as_ref();
-        if let Some(flight) = under_way.filter(|flight| flight.has_changed().is_ok()) {
-            return flight.clone();
+    fn join(&self, inner: &mut Inner<T>) -> Flight<T> {
+        if let Some(flight) = inner.under_way() {
+            return flight;
         }
         let (done, flight) = watch::channel(None);
         inner.flight = Some(flight.clone());
@@ -179,7 +228,13 @@ impl<T: Expiring> Renewal<T> {
         let mut inner = self.lock();
         inner.flight = None;
         match outcome {
-            Ok(value) => inner.state.fetched(value, now, random()),
+            Ok(value) => {
+                let fetched = inner.state.fetched(value, now, random());
+                if fetched.is_ok() {
+                    keeper::begin(self, &mut inner);
+                }
+                fetched
+            }
             Err(error) => {
                 let kept = inner.state.failed(error.clone(), now, random());
                 if kept.is_ok() {
@@ -207,12 +262,6 @@ impl<T: Expiring> Renewal<T> {
         (self.0.fetch)().await
     }
 
-    /// Says that a server rejected the value, if it is still the one that `is_it` knows.
-    pub fn rejected(&self, is_it: impl FnOnce(&T) -> bool) {
-        let now = self.0.clock.now();
-        self.lock().state.rejected(is_it, now);
-    }
-
     /// How it stands.
     pub fn status(&self) -> Status {
         let now = self.0.clock.now();
@@ -226,7 +275,21 @@ impl<T: Expiring> Renewal<T> {
 
 enum Step<T> {
     Done(Result<T, CredentialError>),
-    Wait(watch::Receiver<Outcome<T>>),
+    Wait(Flight<T>),
+}
+
+impl<T> Inner<T> {
+    /// The fetch that is under way. One whose task is gone without a word is none.
+    fn under_way(&self) -> Option<Flight<T>> {
+        let flight = self.flight.as_ref()?;
+        flight.has_changed().is_ok().then(|| flight.clone())
+    }
+}
+
+/// What a fetch brought; none where it has gone without a word.
+async fn landed<T: Clone>(mut flight: Flight<T>) -> Outcome<T> {
+    let outcome = flight.wait_for(Option::is_some).await.ok()?;
+    outcome.clone()
 }
 
 impl<T> Clone for Renewal<T> {

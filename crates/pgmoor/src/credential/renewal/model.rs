@@ -5,7 +5,7 @@ use std::time::UNIX_EPOCH;
 use proptest::prelude::*;
 use tokio::time::Instant;
 
-use super::state::{Decision, State};
+use super::state::{Decision, Rejection, State};
 use super::*;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,8 @@ impl Expiring for Value {
 enum Event {
     /// Somebody asks; what a fetch brings, if one is begun.
     Ask(Bring),
-    Reject,
+    /// A server rejects what is held; what a fetch brings, if one is begun.
+    Reject(Bring),
     Wait(u64),
     /// The wall clock goes on and the steady one does not.
     Sleep(u64),
@@ -49,8 +50,8 @@ fn event() -> impl Strategy<Value = Event> {
         2 => cause.prop_map(Bring::Failure),
     ];
     prop_oneof![
-        6 => bring.prop_map(Event::Ask),
-        1 => Just(Event::Reject),
+        6 => bring.clone().prop_map(Event::Ask),
+        1 => bring.prop_map(Event::Reject),
         4 => (0..400_u64).prop_map(Event::Wait),
         1 => (0..8_000_u64).prop_map(Event::Sleep),
     ]
@@ -161,7 +162,19 @@ proptest! {
         for event in events {
             match event {
                 Event::Ask(bring) => world.ask(&bring)?,
-                Event::Reject => world.state.rejected(|_| true, world.now),
+                Event::Reject(bring) => {
+                    let held = world.state.decide(world.now);
+                    if world.state.rejected(|_| true, world.now) == Rejection::Fetch {
+                        let kept = matches!(held, Decision::Use(_) | Decision::Renew(_));
+                        let after = world.state.decide(world.now);
+                        prop_assert_eq!(
+                            kept,
+                            matches!(after, Decision::Use(_) | Decision::Renew(_)),
+                            "others go on with it"
+                        );
+                        world.fetch(&bring)?;
+                    }
+                }
                 Event::Wait(seconds) => {
                     world.now.wall += Duration::from_secs(seconds);
                     world.now.steady += Duration::from_secs(seconds);

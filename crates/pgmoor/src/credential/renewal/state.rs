@@ -21,6 +21,8 @@ const POLL: Duration = Duration::from_secs(10);
 const SHORTEST: Duration = Duration::from_secs(1);
 /// Rejections of values that were fetched anew are forgotten after this time.
 const REJECTION_MEMORY: Duration = Duration::from_secs(300);
+/// While nobody asks for a value, its issuer is not asked again sooner after a failure.
+const UNHURRIED: Duration = Duration::from_secs(30);
 /// Renewals of many gateways are spread over this part of the offset.
 const SPREAD: f64 = 0.1;
 
@@ -42,8 +44,6 @@ struct Held<T> {
     /// When the next is due, and until when this one is good; by both clocks.
     due: Limit,
     end: Option<Limit>,
-    /// A server rejected it: it is used only when there is no other.
-    rejected: bool,
 }
 
 /// A moment that has come when either clock says so.
@@ -80,6 +80,17 @@ pub(super) enum Decision<T> {
     Refuse(CredentialError),
 }
 
+/// What to do about a value that a server rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rejection {
+    /// Fetch another.
+    Fetch,
+    /// Nothing but to wait for a fetch that is under way: one was begun a moment ago.
+    Wait,
+    /// Nothing: it is not held any more.
+    Past,
+}
+
 impl Limit {
     /// `span` is a life, which [`Policy::longest`] bounds.
     fn after(start: Moment, span: Duration) -> Self {
@@ -87,6 +98,12 @@ impl Limit {
             wall: start.wall + span,
             steady: start.steady + span,
         }
+    }
+
+    /// How long it is until then, by the clock that says less.
+    fn left(&self, now: Moment) -> Duration {
+        let wall = self.wall.duration_since(now.wall).unwrap_or_default();
+        wall.min(self.steady.saturating_duration_since(now.steady))
     }
 
     fn has_come(&self, now: Moment) -> bool {
@@ -124,7 +141,6 @@ impl<T: Expiring> State<T> {
                 wait,
                 source: Box::new(failure.error.clone()),
             }),
-            (Some(held), None) if held.rejected => Decision::Fetch,
             (Some(held), None) if held.due.has_come(now) => Decision::Renew(held.value.clone()),
             (Some(held), _) => Decision::Use(held.value.clone()),
         }
@@ -163,7 +179,6 @@ impl<T: Expiring> State<T> {
             fetched: now,
             due: Limit::after(now, wait.max(SHORTEST)),
             end: life.map(|life| Limit::after(now, life)),
-            rejected: false,
         });
         self.failure = None;
         self.renewals += 1;
@@ -202,13 +217,10 @@ impl<T: Expiring> State<T> {
     }
 
     /// A server rejected a value. The first time another is fetched at once; further ones wait longer
-    /// and longer, because a server's refusal has other reasons too.
-    pub(super) fn rejected(&mut self, is_it: impl FnOnce(&T) -> bool, now: Moment) {
-        let Some(held) = self.held.as_mut().filter(|held| is_it(&held.value)) else {
-            return;
-        };
-        if held.rejected {
-            return;
+    /// and longer, because a server's refusal has other reasons too. The value is used meanwhile.
+    pub(super) fn rejected(&mut self, is_it: impl FnOnce(&T) -> bool, now: Moment) -> Rejection {
+        if !self.held.as_ref().is_some_and(|held| is_it(&held.value)) {
+            return Rejection::Past;
         }
         let since = |rejections: &Rejections| now.steady.saturating_duration_since(rejections.last);
         let before = self
@@ -217,14 +229,29 @@ impl<T: Expiring> State<T> {
             .filter(|before| since(before) < REJECTION_MEMORY);
         let in_a_row = before.map_or(0, |before| before.in_a_row);
         self.failures.count(FailureCause::Rejected);
-        if before.is_some_and(|before| since(before) < POLL * in_a_row.min(6)) {
-            return;
+        let is_pausing = self
+            .failure
+            .as_ref()
+            .is_some_and(|failure| failure.retry_at > now.steady);
+        if is_pausing || before.is_some_and(|before| since(before) < POLL * in_a_row.min(6)) {
+            return Rejection::Wait;
         }
         self.rejections = Some(Rejections {
             in_a_row: in_a_row + 1,
             last: now.steady,
         });
-        held.rejected = true;
+        Rejection::Fetch
+    }
+
+    /// How long it is until the value that is held is to be renewed though nobody asks; none when there is
+    /// nothing to renew.
+    pub(super) fn ahead(&self, now: Moment) -> Option<Duration> {
+        let due = self.held.as_ref()?.due.left(now);
+        let pause = self.failure.as_ref().map(|failure| {
+            let retry = failure.retry_at.max(failure.at.steady + UNHURRIED);
+            retry.saturating_duration_since(now.steady)
+        });
+        Some(due.max(pause.unwrap_or_default()))
     }
 
     pub(super) fn status(&self, now: Moment) -> Status {

@@ -13,7 +13,7 @@ pub struct Status {
     pub expires_at: Option<SystemTime>,
     /// Whether there is one, and it is good still.
     pub is_valid: bool,
-    /// When the next is asked for, if somebody logs in then or later.
+    /// When the next is asked for: by itself while somebody has logged in within half a day.
     pub next_renewal: Option<SystemTime>,
     /// How often one was fetched.
     pub renewals: u64,
