@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use ::http::{Method, Uri, header};
@@ -150,9 +151,9 @@ pub(super) async fn tunnel(
 pub(super) async fn handshake(
     io: Io,
     target: &Target,
-    trust: &Trust,
+    trust: &Arc<Trust>,
 ) -> Result<TlsStream<Io>, Reason> {
-    let config = trust.config()?;
+    let config = trust.config().await?;
     let name = ServerName::try_from(target.host.clone())
         .map_err(|_| Reason::Address("has a host that no certificate can name"))?;
     let shaken = TlsConnector::from(config).connect(name, io).await;

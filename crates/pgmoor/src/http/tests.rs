@@ -296,6 +296,42 @@ async fn service_of_this_machine_by_a_name_that_does_not_say_so_is_asked_without
 }
 
 #[tokio::test]
+async fn authorities_are_read_where_it_keeps_nobody_and_those_of_before_outlive_a_file_that_is_gone()
+ {
+    let directory = tempfile::tempdir().expect("directory");
+    let ca = Ca::new("services");
+    let file = directory.path().join("ca.pem");
+    // Whoever writes to the pipe is who lets the reader go on.
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &file,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .expect("pipe");
+    let trust = Arc::new(Trust::file(&file));
+
+    let reading = tokio::spawn({
+        let trust = trust.clone();
+        async move { trust.config().await.map(drop) }
+    });
+    // The event loop goes on meanwhile, or this would never be written.
+    let (pipe, pem) = (file.clone(), std::fs::read(ca.root_path()).expect("read"));
+    let writing = tokio::task::spawn_blocking(move || std::fs::write(pipe, pem));
+    writing.await.expect("a thread").expect("write");
+    reading.await.expect("a task").expect("authorities");
+
+    std::fs::remove_file(&file).expect("remove");
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    tokio::time::resume();
+    assert!(trust.config().await.is_ok());
+    let other = Arc::new(Trust::file(&file));
+    assert!(other.config().await.is_err());
+}
+
+#[tokio::test]
 async fn dropped_request_closes_its_connection() {
     let (listener, address) = listen().await;
     let asking = tokio::spawn(async move {

@@ -1,10 +1,11 @@
 //! Which authorities vouch for services: those of the system, or those of a file.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustls::{ClientConfig, RootCertStore};
+use tokio::time::Instant;
 
 use super::error::Reason;
 use crate::tls;
@@ -17,8 +18,11 @@ const READ_AGAIN_AFTER: Duration = Duration::from_secs(300);
 pub struct Trust {
     file: Option<PathBuf>,
     directory: Option<PathBuf>,
-    last: Mutex<Option<(Instant, Arc<ClientConfig>)>>,
+    last: Mutex<Option<Read>>,
 }
+
+/// What was read, and when.
+type Read = (Instant, Arc<ClientConfig>);
 
 impl Trust {
     /// Those of the operating system.
@@ -49,17 +53,36 @@ impl Trust {
         }
     }
 
-    /// The configuration for a connection. Blocks for reading files, every few minutes.
-    pub(super) fn config(&self) -> Result<Arc<ClientConfig>, Reason> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((read_at, config)) = &*last
+    /// The configuration for a connection. What was read some minutes ago is read again, on a thread that
+    /// may block; while that fails, what was read before counts.
+    pub(super) async fn config(self: &Arc<Self>) -> Result<Arc<ClientConfig>, Reason> {
+        let last = self.last().clone();
+        if let Some((read_at, config)) = &last
             && read_at.elapsed() < READ_AGAIN_AFTER
         {
             return Ok(config.clone());
         }
-        let config = Arc::new(self.read()?);
-        *last = Some((Instant::now(), config.clone()));
-        Ok(config)
+        let this = self.clone();
+        let reading = tokio::task::spawn_blocking(move || this.read());
+        let read = reading.await;
+        let read = read.unwrap_or_else(|error| Err(Reason::Trust(error.to_string())));
+        match (read, last) {
+            (Ok(config), _) => {
+                let config = Arc::new(config);
+                *self.last() = Some((Instant::now(), config.clone()));
+                Ok(config)
+            }
+            (Err(reason), None) => Err(reason),
+            (Err(reason), Some((_, before))) => {
+                tracing::warn!(error = %reason, "trusted authorities were not read again, those of before count");
+                *self.last() = Some((Instant::now(), before.clone()));
+                Ok(before)
+            }
+        }
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Read>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read(&self) -> Result<ClientConfig, Reason> {
