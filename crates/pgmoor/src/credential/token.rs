@@ -260,6 +260,15 @@ impl TokenError {
         self
     }
 
+    /// The same, of an issuer whose refusal passes: it starts, or is being updated.
+    #[must_use]
+    pub(crate) fn passing(mut self) -> Self {
+        if !self.0.cause.is_transient() {
+            self.0.cause = FailureCause::Unavailable;
+        }
+        self
+    }
+
     /// Adds why it failed.
     #[must_use]
     pub fn because(mut self, source: impl StdError + Send + Sync + 'static) -> Self {

@@ -9,7 +9,7 @@ use pgmoor_wire::Secret;
 use super::plan::{Host, Managed, Who};
 use super::{Miss, TIMEOUT, answer};
 use crate::credential::token::{FailureCause, Token, TokenError};
-use crate::http::{Body, Client, HttpError, Request, Response, StatusCode, header};
+use crate::http::{Body, Client, HttpError, Request, Response, StatusCode, header, retry_after};
 use crate::secret_file;
 
 /// Where Arc's agent keeps the keys that it challenges its callers for.
@@ -69,11 +69,15 @@ async fn instance(client: &Client, managed: &Managed, base: &str) -> Result<Toke
         };
         // It is there: from here on it gets its time.
         timeout = TIMEOUT;
-        if is_not_ready(answer.status())
-            && let Some(pause) = pauses.next()
-        {
-            tokio::time::sleep(pause).await;
-            continue;
+        if is_not_ready(answer.status()) {
+            match pauses.next() {
+                Some(pause) if retry_after(&answer, SystemTime::now()).is_none() => {
+                    tokio::time::sleep(pause).await;
+                    continue;
+                }
+                // Who asks for renewals asks again soon, or when the service says.
+                _ => return Err(answer::denial(act, &answer).passing().into()),
+            }
         }
         if managed.is_guess && has_no_identity(&answer) {
             return Err(Miss::NotThere(

@@ -276,6 +276,14 @@ async fn an_instance_that_is_not_ready_is_asked_again() {
             .lets_in(&world.source(Azure::default(), world.instance()))
             .await;
     }
+    let asked = world.azure.count();
+    let busy = Reply::text(404, "being updated").with("retry-after", "7");
+    world.azure.fail_next(1, Fault::Instead(busy));
+    let source = world.source(Azure::default(), world.instance());
+    let error = source.mint().await.expect_err("it asks for patience");
+    assert_eq!(error.cause(), FailureCause::Unavailable);
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
+    assert_eq!(world.azure.count(), asked + 1, "it is left alone");
     world.azure.fail_next(1, Fault::Garbage);
     let (_, cause, _) = failure(&world.source(Azure::default(), world.instance())).await;
     assert!(cause.is_transient(), "{cause}");
