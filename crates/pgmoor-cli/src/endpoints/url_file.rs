@@ -29,6 +29,13 @@ impl UrlFile {
         })
     }
 
+    /// The password in what the file holds.
+    fn of(&self, content: &Credential) -> Credential {
+        let text = content.secret.as_ref().map(|text| text.expose().as_str());
+        text.and_then(|text| self.password(text))
+            .unwrap_or_else(Credential::none)
+    }
+
     fn password(&self, text: &str) -> Option<Credential> {
         let address = Endpoint::load(text.trim(), &self.environment).ok()?;
         let (place, password) = parted(address)?;
@@ -50,14 +57,14 @@ impl CredentialProvider for UrlFile {
     fn credential<'a>(&'a self, _request: Request<'a>) -> Supply<'a> {
         Box::pin(async {
             let content = self.file.read()?;
-            let text = content.secret.as_ref().map(|text| text.expose().as_str());
-            Ok(text
-                .and_then(|text| self.password(text))
-                .unwrap_or_else(Credential::none))
+            Ok(self.of(&content))
         })
     }
 
-    fn invalidate(&self, rejected: &Credential) {
-        self.file.invalidate(rejected);
+    fn another<'a>(&'a self, request: Request<'a>, rejected: &'a Credential) -> Supply<'a> {
+        Box::pin(async move {
+            let content = self.file.another(request, rejected).await?;
+            Ok(self.of(&content))
+        })
     }
 }

@@ -34,6 +34,7 @@ pub enum Refresh {
 }
 
 type Outcome = Option<Result<Arc<Values>, CredentialError>>;
+type Flight = watch::Receiver<Outcome>;
 
 /// The values of one instance. A clone is the same.
 #[derive(Clone)]
@@ -50,7 +51,7 @@ struct Shared {
 #[derive(Default)]
 struct Inner {
     held: Option<Arc<Values>>,
-    flight: Option<watch::Receiver<Outcome>>,
+    flight: Option<Flight>,
     limiter: Limiter,
     failure: Option<CredentialError>,
     number: u64,
@@ -86,14 +87,12 @@ impl Cache {
     pub(super) async fn get(&self, deadline: Instant) -> Result<Arc<Values>, CredentialError> {
         // A second time where the event loop that fetched has ended with its task.
         for _ in 0..2 {
-            let mut flight = match self.step(deadline) {
+            let outcome = match self.step(deadline) {
                 Step::Done(outcome) => return outcome,
-                Step::Wait(flight) => flight,
+                Step::Wait(flight) => landed(flight).await,
             };
-            if let Ok(outcome) = flight.wait_for(Option::is_some).await
-                && let Some(outcome) = outcome.as_ref()
-            {
-                return outcome.clone();
+            if let Some(outcome) = outcome {
+                return outcome;
             }
         }
         let error = TokenError::new(FailureCause::Unavailable, "finish what was begun");
@@ -127,32 +126,39 @@ impl Cache {
                 wait,
                 source: Box::new(failure.clone()),
             })),
-            _ => Step::Wait(self.join(&mut inner)),
+            _ => Step::Wait(self.join(&mut inner, None)),
         }
     }
 
-    /// Something was wrong with these values: they are fetched anew. Says whether others are at hand
-    /// or can be had without waiting for the API's sake.
-    pub(super) fn distrust(&self, values: &Values, refused: bool) -> bool {
-        let now = self.now();
-        let mut inner = self.lock();
-        let is_held = inner
-            .held
-            .as_ref()
-            .is_some_and(|held| held.number == values.number);
-        if !is_held {
-            // Somebody else has found that out before.
-            return true;
-        }
-        if !inner.limiter.wait(now).is_zero() {
-            return false;
-        }
-        if refused {
-            self.0.issuer.refused(values);
-        }
-        inner.held = None;
-        drop(self.join(&mut inner));
-        true
+    /// Other values than these, which were refused: by TLS, or by the login that they stand for. None when
+    /// there are no others without asking the API more often than it allows. All who open connections
+    /// meanwhile go on with these, for a refusal has other reasons too.
+    ///
+    /// Cancel safe: a fetch goes on without the one who asked.
+    pub(super) async fn another(
+        &self,
+        refused: &Arc<Values>,
+        by_login: bool,
+    ) -> Option<Arc<Values>> {
+        let flight = {
+            let now = self.now();
+            let mut inner = self.lock();
+            if let Some(held) = inner
+                .held
+                .as_ref()
+                .filter(|held| held.number != refused.number)
+            {
+                // Somebody else has found that out before.
+                return Some(held.clone());
+            }
+            match inner.under_way() {
+                Some(flight) => flight,
+                None if !inner.limiter.wait(now).is_zero() => return None,
+                None => self.join(&mut inner, by_login.then(|| refused.clone())),
+            }
+        };
+        let values = landed(flight).await?.ok()?;
+        (values.number != refused.number).then_some(values)
     }
 
     /// The server could not be reached: what is known of it may be out of date. It stays in use until
@@ -165,22 +171,22 @@ impl Cache {
             .as_ref()
             .is_some_and(|held| held.number == values.number);
         if is_held && inner.limiter.wait(now).is_zero() {
-            drop(self.join(&mut inner));
+            drop(self.join(&mut inner, None));
         }
     }
 
-    /// The fetch that is under way, or else one that begins now.
-    fn join(&self, inner: &mut Inner) -> watch::Receiver<Outcome> {
-        let under_way = inner.flight.as_ref();
-        if let Some(flight) = under_way.filter(|flight| flight.has_changed().is_ok()) {
-            return flight.clone();
+    /// The fetch that is under way, or else one that begins now: with another token than in values whose
+    /// login was refused.
+    fn join(&self, inner: &mut Inner, refused: Option<Arc<Values>>) -> Flight {
+        if let Some(flight) = inner.under_way() {
+            return flight;
         }
         let (done, flight) = watch::channel(None);
         inner.flight = Some(flight.clone());
         inner.number += 1;
         let (this, number) = (self.clone(), inner.number);
         tokio::spawn(async move {
-            let outcome = this.fetch(number).await;
+            let outcome = this.fetch(number, refused.as_deref()).await;
             if outcome.is_ok() && this.0.refresh == Refresh::Ahead {
                 tokio::spawn(keep(Arc::downgrade(&this.0), number));
             }
@@ -189,7 +195,11 @@ impl Cache {
         flight
     }
 
-    async fn fetch(&self, number: u64) -> Result<Arc<Values>, CredentialError> {
+    async fn fetch(
+        &self,
+        number: u64,
+        refused: Option<&Values>,
+    ) -> Result<Arc<Values>, CredentialError> {
         loop {
             let wait = {
                 let now = self.now();
@@ -203,7 +213,7 @@ impl Cache {
             };
             tokio::time::sleep(wait).await;
         }
-        let fetching = self.0.issuer.fetch(&self.0.instance, number);
+        let fetching = self.0.issuer.fetch(&self.0.instance, number, refused);
         let outcome = match tokio::time::timeout(PATIENCE, fetching).await {
             Ok(outcome) => outcome,
             Err(_) => {
@@ -250,7 +260,21 @@ impl Cache {
 
 enum Step {
     Done(Result<Arc<Values>, CredentialError>),
-    Wait(watch::Receiver<Outcome>),
+    Wait(Flight),
+}
+
+impl Inner {
+    /// The fetch that is under way. One whose task is gone without a word is none.
+    fn under_way(&self) -> Option<Flight> {
+        let flight = self.flight.as_ref()?;
+        flight.has_changed().is_ok().then(|| flight.clone())
+    }
+}
+
+/// What a fetch brought; none where it has gone without a word.
+async fn landed(mut flight: Flight) -> Outcome {
+    let outcome = flight.wait_for(Option::is_some).await.ok()?;
+    outcome.clone()
 }
 
 /// Waits until values are to be renewed, and has that done; ends when there are others, or when nobody
@@ -280,7 +304,7 @@ async fn keep(shared: Weak<Shared>, number: u64) {
     let mut inner = cache.lock();
     // A fetch that began since has a keeper of its own.
     if inner.number == number && now.saturating_sub(inner.used) < IDLE {
-        drop(cache.join(&mut inner));
+        drop(cache.join(&mut inner, None));
     }
 }
 

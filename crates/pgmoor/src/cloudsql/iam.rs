@@ -3,9 +3,7 @@
 use super::destination::Destination;
 use crate::credential::google::database_user;
 use crate::credential::renewal::Status;
-use crate::credential::{
-    Credential, CredentialProvider, Examination, Examined, Request, Supply, TokenSource,
-};
+use crate::credential::{Credential, CredentialProvider, Examination, Examined, Request, Supply};
 
 /// Supplies nothing but the name of the user, and tells of the tokens in the certificates.
 #[derive(Debug)]
@@ -33,28 +31,25 @@ impl CredentialProvider for IamLogin {
     }
 
     fn status(&self) -> Option<Status> {
-        Some(self.0.issuer().login()?.status())
+        self.0.issuer().login()?.status()
     }
 
-    fn examine<'a>(&'a self, _request: Request<'a>) -> Examination<'a> {
-        Box::pin(async {
-            let Some(login) = self.0.issuer().login() else {
-                return Examined {
-                    source: self.name(),
+    fn examine<'a>(&'a self, request: Request<'a>) -> Examination<'a> {
+        Box::pin(async move {
+            let source = self.name();
+            match self.0.issuer().login() {
+                // The secret is in the certificate.
+                Some(login) => Examined {
+                    source,
+                    ..login.examine(request).await
+                },
+                None => Examined {
+                    source,
                     considered: Vec::new(),
                     claims: Ok(Vec::new()),
                     has_secret: false,
                     status: None,
-                };
-            };
-            let token = login.tokens.get().await;
-            Examined {
-                source: self.name(),
-                considered: login.source.considered(),
-                claims: token.map(|token| token.claims),
-                // It is in the certificate.
-                has_secret: true,
-                status: Some(login.status()),
+                },
             }
         })
     }

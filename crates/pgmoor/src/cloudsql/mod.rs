@@ -35,7 +35,7 @@ use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use crate::connector::{ConnectError, Line, Opened, Opening, Stage};
+use crate::connector::{Again, ConnectError, Line, Opened, Opening, Stage};
 use crate::credential::google::GoogleIdentity;
 use crate::credential::{CredentialError, CredentialProvider};
 use crate::endpoint::{Endpoint, Host};
@@ -151,7 +151,6 @@ impl CloudSql {
 
     async fn open_for(&self, attempt: &Attempt) -> Result<Opened, ConnectError> {
         let (name, deadline) = (&attempt.name, attempt.deadline);
-        let mut took = Vec::new();
         let prepared = async {
             let known = self.destination.known().await?;
             let values = known.cache.get(deadline).await?;
@@ -162,34 +161,59 @@ impl CloudSql {
             Ok(prepared) => prepared.map_err(|source| unprepared(name, source))?,
             Err(_) => return Err(attempt.timed_out(name, Stage::Credential)),
         };
-        took.push((Stage::Credential, attempt.started.elapsed()));
+        let ticket = Ticket { known, values };
+        let first = match self.open_with(ticket.clone(), attempt).await {
+            Err(error @ ConnectError::TlsHandshake { .. }) => error,
+            outcome => return outcome,
+        };
+        // The instance may have another authority by now.
+        match ticket.another(false, deadline).await {
+            Some(ticket) => self.open_with(ticket, attempt).await,
+            None => Err(first),
+        }
+    }
+
+    async fn open_with(&self, ticket: Ticket, attempt: &Attempt) -> Result<Opened, ConnectError> {
+        let Ticket { known, values } = &ticket;
+        let mut took = vec![(Stage::Credential, attempt.started.elapsed())];
         let begun = Instant::now();
-        let dialled = self.dial(&known, &values, attempt).await;
-        let (mut stream, server) = dialled.inspect_err(|_| known.cache.renew(&values))?;
+        let dialled = self.dial(known, values, attempt).await;
+        let (mut stream, server) = dialled.inspect_err(|_| known.cache.renew(values))?;
         took.push((Stage::Tcp, begun.elapsed()));
         let begun = Instant::now();
-        self.secure(&mut stream, &server, &values, attempt)
-            .await
-            .inspect_err(|error| {
-                if matches!(error, ConnectError::TlsHandshake { .. }) {
-                    known.cache.distrust(&values, false);
-                }
-            })?;
-        self.destination
-            .register(&mut stream, &known)
-            .map_err(|source| ConnectError::Lost {
-                server: server.clone(),
-                stage: Stage::Tls,
-                source: Arc::new(source),
-            })?;
+        self.secure(&mut stream, &server, values, attempt).await?;
+        let registered = self.destination.register(&mut stream, known);
+        registered.map_err(|source| ConnectError::Lost {
+            server: server.clone(),
+            stage: Stage::Tls,
+            source: Arc::new(source),
+        })?;
         took.push((Stage::Tls, begun.elapsed()));
-        let ticket = Ticket { known, values };
+        let this = self.clone();
         Ok(Opened {
             stream,
             server,
             took,
-            refused: Box::new(move |how| ticket.refused(how)),
+            again: Box::new(move |by_login, deadline| {
+                this.clone().open_again(ticket.clone(), by_login, deadline)
+            }),
         })
+    }
+
+    /// Opens a stream with something else than what was refused.
+    fn open_again(self, refused: Ticket, by_login: bool, deadline: Instant) -> Again {
+        Box::pin(async move {
+            let ticket = refused.another(by_login, deadline).await?;
+            Some(self.open_with(ticket, &self.attempt(deadline)).await)
+        })
+    }
+
+    fn attempt(&self, deadline: Instant) -> Attempt {
+        Attempt {
+            name: Line::name(self),
+            started: Instant::now(),
+            deadline,
+        }
     }
 
     async fn dial(
@@ -295,12 +319,7 @@ impl Line for CloudSql {
     }
 
     fn open(&self, deadline: Instant) -> Opening<'_> {
-        let attempt = Attempt {
-            name: Line::name(self),
-            started: Instant::now(),
-            deadline,
-        };
-        Box::pin(async move { self.open_for(&attempt).await })
+        Box::pin(async move { self.open_for(&self.attempt(deadline)).await })
     }
 }
 
@@ -321,16 +340,20 @@ impl Attempt {
     }
 }
 
-/// What a connection was opened with.
+/// What a connection is opened with.
+#[derive(Clone)]
 struct Ticket {
     known: Known,
     values: Arc<Values>,
 }
 
 impl Ticket {
-    /// What it was opened with was refused: by TLS, or by the server, whose login it stands for.
-    fn refused(&self, by_login: bool) -> bool {
-        self.known.cache.distrust(&self.values, by_login)
+    /// This one was refused, by TLS or by the server, whose login it stands for: another, if there is one.
+    async fn another(&self, by_login: bool, deadline: Instant) -> Option<Self> {
+        let getting = self.known.cache.another(&self.values, by_login);
+        let values = timeout_at(deadline, getting).await.ok()??;
+        let known = self.known.clone();
+        Some(Self { known, values })
     }
 }
 

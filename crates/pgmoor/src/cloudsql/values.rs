@@ -14,9 +14,8 @@ use super::api::Api;
 use super::key::Keys;
 use super::name::InstanceName;
 use super::settings::Settings;
-use crate::credential::google::{ADMIN, GoogleIdentity, GoogleTokens, LOGIN};
-use crate::credential::renewal::{Clock, Policy, Renewal, Status};
-use crate::credential::{CredentialError, FailureCause, Token, TokenError, TokenSource};
+use crate::credential::google::{ADMIN, GoogleIdentity, LOGIN};
+use crate::credential::{CredentialError, FailureCause, Token, TokenError, TokenProvider};
 use crate::tls::{self, KnownServer};
 
 /// Tokens are renewed so long before their end: metadata servers have no newer one before.
@@ -27,14 +26,9 @@ pub(super) struct Issuer {
     identity: GoogleIdentity,
     endpoint: String,
     keys: Keys,
-    admin: Renewal<Token>,
-    login: Option<Login>,
-}
-
-/// The tokens that certificates carry, where those log in without a password.
-pub(super) struct Login {
-    pub(super) source: GoogleTokens,
-    pub(super) tokens: Renewal<Token>,
+    admin: Arc<TokenProvider>,
+    /// The tokens that certificates carry, where those log in without a password.
+    login: Option<Arc<TokenProvider>>,
 }
 
 /// What a connection needs.
@@ -70,41 +64,43 @@ impl Issuer {
     pub(super) fn new(identity: GoogleIdentity, endpoint: Option<String>, iam: bool) -> Self {
         let usual = || format!("https://sqladmin.{}", identity.universe());
         let endpoint = endpoint.unwrap_or_else(usual);
-        let login = iam.then(|| {
-            let source = identity.tokens(LOGIN);
-            Login {
-                tokens: renewed(source.clone()),
-                source,
-            }
-        });
-        let admin = renewed(identity.tokens(ADMIN));
         Self {
             endpoint,
             keys: Keys::default(),
-            admin,
-            login,
+            admin: identity.provider(ADMIN, OFFSET),
+            login: iam.then(|| identity.provider(LOGIN, OFFSET)),
             identity,
         }
     }
 
-    pub(super) fn login(&self) -> Option<&Login> {
-        self.login.as_ref()
+    pub(super) fn login(&self) -> Option<&TokenProvider> {
+        self.login.as_deref()
     }
 
-    /// Asks the API for all that a connection to the instance needs.
+    /// Asks the API for all that a connection to the instance needs; with another token for the login than
+    /// in values whose login was refused, where there is another.
     pub(super) async fn fetch(
         &self,
         instance: &InstanceName,
         number: u64,
+        refused: Option<&Values>,
     ) -> Result<Values, CredentialError> {
+        let refused = refused.and_then(|values| values.login.as_ref());
         let login = async {
-            match &self.login {
-                Some(login) => login.tokens.get().await.map(Some),
-                None => Ok(None),
-            }
+            let Some(login) = self.login() else {
+                return Ok(None);
+            };
+            let token = match refused {
+                Some(refused) => {
+                    let is_it = |token: &Token| token.secret.expose() == refused.expose();
+                    login.tokens().another(is_it).await
+                }
+                None => login.tokens().get().await,
+            };
+            token.map(Some)
         };
         let key = async { Ok::<_, CredentialError>(self.keys.get().await?) };
-        let (admin, login, key) = tokio::try_join!(self.admin.get(), login, key)?;
+        let (admin, login, key) = tokio::try_join!(self.admin.tokens().get(), login, key)?;
         let quota_project = self.identity.quota_project().await;
         let api = self.api(&admin, quota_project.as_deref());
         let token = login.as_ref().map(|token| &token.secret);
@@ -139,22 +135,13 @@ impl Issuer {
         &self,
         goog: &super::name::GoogName,
     ) -> Result<InstanceName, CredentialError> {
-        let admin = self.admin.get().await?;
+        let admin = self.admin.tokens().get().await?;
         let quota_project = self.identity.quota_project().await;
         let found = self
             .api(&admin, quota_project.as_deref())
             .resolve(goog)
             .await;
         Ok(found.inspect_err(|error| self.judge(error, &admin))?)
-    }
-
-    /// The server refused the login that these values stand for: the next ones have a new token.
-    pub(super) fn refused(&self, values: &Values) {
-        if let (Some(login), Some(secret)) = (&self.login, &values.login) {
-            login
-                .tokens
-                .rejected(|token| token.secret.expose() == secret.expose());
-        }
     }
 
     fn api<'a>(&'a self, admin: &'a Token, quota_project: Option<&'a str>) -> Api<'a> {
@@ -170,27 +157,10 @@ impl Issuer {
     fn judge(&self, error: &TokenError, admin: &Token) {
         if error.cause() == FailureCause::Refused {
             self.admin
+                .tokens()
                 .rejected(|token| token.secret.expose() == admin.secret.expose());
         }
     }
-}
-
-impl Login {
-    /// How the renewal of the tokens stands.
-    pub(super) fn status(&self) -> Status {
-        self.tokens.status()
-    }
-}
-
-fn renewed(source: GoogleTokens) -> Renewal<Token> {
-    let policy = Policy {
-        offset: OFFSET,
-        ..Policy::new("Google")
-    };
-    Renewal::new(policy, Clock::system(), move || {
-        let source = source.clone();
-        Box::pin(async move { Ok(source.mint().await?) })
-    })
 }
 
 impl Values {

@@ -9,7 +9,7 @@ use super::cancel::Way;
 use super::connection::Connection;
 use super::error::ConnectError;
 use super::identity::Identity;
-use super::line::{Line, Opened};
+use super::line::{Again, Line, Opened};
 use super::login::Failure;
 use super::site::Site;
 use super::target::{self, Wanted};
@@ -48,53 +48,50 @@ impl Connector {
         wish: &Wish<'_>,
         site: &Site,
     ) -> Result<Connection, ConnectError> {
-        let identity = self.identify(host, wish, site).await?;
-        let first = match self.run_line(line, wanted, wish, &identity, site).await {
+        let identity = self.identify(host, wish, None, site).await?;
+        let opened = line.open(site.deadline).await?;
+        let run = self.run_line(line, opened, wanted, wish, &identity, site);
+        let first = match run.await {
             Ok(connection) => return Ok(connection),
             Err(first) => first,
         };
-        let identity = match &identity.supplied {
+        // Why there is nothing better to show says less than why this was refused.
+        let (opened, identity) = match (first.again, &identity.supplied) {
             // The line's own proof, or TLS that only now tells what it thinks of the certificate.
-            _ if first.is_new => identity,
-            Some(supplied) if is_rejection(&first.error) => {
-                self.credential.invalidate(supplied);
-                match self.identify(host, wish, site).await {
-                    Ok(renewed) if renewed.differs_from(supplied) => renewed,
-                    // Why there is no other one says less than why this one is bad.
+            (Some(again), _) => match again.await {
+                None | Some(Err(ConnectError::Unprepared { .. })) => return Err(first.error),
+                Some(opened) => (opened?, identity),
+            },
+            (None, Some(supplied)) if is_rejection(&first.error) => {
+                match self.identify(host, wish, Some(supplied), site).await {
+                    Ok(renewed) if renewed.differs_from(supplied) => {
+                        (line.open(site.deadline).await?, renewed)
+                    }
                     _ => return Err(first.error),
                 }
             }
-            _ => return Err(first.error),
+            (None, _) => return Err(first.error),
         };
         tracing::info!(server = %site.server, "what was shown is renewed after the server refused it");
-        match self.run_line(line, wanted, wish, &identity, site).await {
-            Ok(connection) => Ok(connection),
-            // Not having anything better says less than why this was bad.
-            Err(again) if matches!(again.error, ConnectError::Unprepared { .. }) => {
-                Err(first.error)
-            }
-            Err(again) => Err(again.error),
-        }
+        let run = self.run_line(line, opened, wanted, wish, &identity, site);
+        run.await.map_err(|again| again.error)
     }
 
     async fn run_line(
         &self,
         line: &Arc<dyn Line>,
+        opened: Opened,
         wanted: Wanted,
         wish: &Wish<'_>,
         identity: &Identity,
         site: &Site,
     ) -> Result<Connection, Refused> {
-        let opened = line.open(site.deadline).await;
         let Opened {
             mut stream,
             server,
             took,
-            refused,
-        } = opened.map_err(|error| Refused {
-            is_new: matches!(error, ConnectError::TlsHandshake { .. }),
-            error,
-        })?;
+            again,
+        } = opened;
         let site = site.at(server);
         for (stage, time) in took {
             site.spent.add(stage, time);
@@ -105,21 +102,21 @@ impl Connector {
                 Ok(self.connection(way, stream, session, identity, wish, &site))
             }
             Err(Failure { error, .. }) => {
-                let is_new = match &error {
-                    ConnectError::TlsHandshake { .. } => refused(false),
+                let again = match &error {
+                    ConnectError::TlsHandshake { .. } => Some(again(false, site.deadline)),
                     _ if is_rejection(&error) && matches!(identity.proof, Proof::Nothing) => {
-                        refused(true)
+                        Some(again(true, site.deadline))
                     }
-                    _ => false,
+                    _ => None,
                 };
-                Err(Refused { error, is_new })
+                Err(Refused { error, again })
             }
         }
     }
 }
 
-/// An attempt that failed; `is_new` when the line has something new to show.
+/// An attempt that failed, and the line's next one where it has something new to show.
 struct Refused {
     error: ConnectError,
-    is_new: bool,
+    again: Option<Again>,
 }

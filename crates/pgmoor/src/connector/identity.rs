@@ -47,12 +47,13 @@ impl Identity {
     }
 }
 
-/// Finds out who logs in at `host`.
+/// Finds out who logs in at `host`: not by `rejected`, where there is another.
 pub(super) async fn of(
     connector: &Connector,
     host: &Host,
     database: Option<&str>,
     login: &Login<'_>,
+    rejected: Option<&Credential>,
     site: &Site,
 ) -> Result<Identity, ConnectError> {
     match login {
@@ -73,7 +74,7 @@ pub(super) async fn of(
             },
             supplied: None,
         }),
-        Login::Endpoint => supplied(connector, host, database, site).await,
+        Login::Endpoint => supplied(connector, host, database, rejected, site).await,
     }
 }
 
@@ -82,6 +83,7 @@ async fn supplied(
     connector: &Connector,
     host: &Host,
     database: Option<&str>,
+    rejected: Option<&Credential>,
     site: &Site,
 ) -> Result<Identity, ConnectError> {
     let request = Request {
@@ -89,7 +91,11 @@ async fn supplied(
         database: database.unwrap_or(&connector.user),
         user: &connector.user,
     };
-    let credential = connector.credential.credential(request).await;
+    let provider = &connector.credential;
+    let credential = match rejected {
+        None => provider.credential(request).await,
+        Some(rejected) => provider.another(request, rejected).await,
+    };
     let credential = credential.map_err(|source| ConnectError::Credential {
         server: site.server.clone(),
         user: connector.user.clone(),

@@ -13,6 +13,9 @@ use crate::stream::Stream;
 /// A stream, when it comes.
 pub type Opening<'a> = Pin<Box<dyn Future<Output = Result<Opened, ConnectError>> + Send + 'a>>;
 
+/// Another stream, with something new to show, when it comes; none when there is nothing new.
+pub type Again = Pin<Box<dyn Future<Output = Option<Result<Opened, ConnectError>>> + Send>>;
+
 /// Opens streams to one server, on which PostgreSQL's own protocol begins at once. The server is who
 /// it should be, and nobody can read along.
 pub trait Line: Send + Sync + fmt::Debug {
@@ -31,9 +34,9 @@ pub struct Opened {
     pub server: String,
     /// How long each stage of opening it took.
     pub took: Vec<(Stage, Duration)>,
-    /// To be told when what the stream was opened with is refused: by the login (`true`), or before it.
-    /// Answers whether another attempt has something new to show.
-    pub refused: Box<dyn Fn(bool) -> bool + Send + Sync>,
+    /// To be called when what the stream was opened with is refused: by the login (`true`), or before it.
+    /// Opens another one by the deadline, with something new to show.
+    pub again: Box<dyn Fn(bool, Instant) -> Again + Send + Sync>,
 }
 
 impl fmt::Debug for Opened {

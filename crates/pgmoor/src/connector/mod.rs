@@ -44,7 +44,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::credential::renewal::Status;
-use crate::credential::{CredentialProvider, PassfileProvider};
+use crate::credential::{Credential, CredentialProvider, PassfileProvider};
 use crate::endpoint::{Endpoint, Host, LoadBalanceHosts};
 use crate::stream::KeepAlive;
 use crate::tls::ClientTls;
@@ -57,7 +57,7 @@ use dial::Address;
 use doubtful::Doubtful;
 pub use error::{ConnectError, Stage};
 use identity::Identity;
-pub use line::{Line, Opened, Opening};
+pub use line::{Again, Line, Opened, Opening};
 use login::Failure;
 pub use report::ServerReport;
 use secure::{Encryption, Protection};
@@ -316,7 +316,7 @@ impl Connector {
         wish: &Wish<'_>,
     ) -> Result<Connection, ConnectError> {
         let (host, site) = (place.host, place.site);
-        let identity = self.identify(host, wish, site).await?;
+        let identity = self.identify(host, wish, None, site).await?;
         let rejected = match self.open(place, wish, &identity).await {
             Err(failure) if failure.answered && is_rejection(&failure.error) => failure,
             outcome => return outcome.map_err(|failure| failure.error),
@@ -325,8 +325,7 @@ impl Connector {
             return Err(rejected.error);
         };
         let advice = supplied.advice.as_ref();
-        self.credential.invalidate(supplied);
-        match self.identify(host, wish, site).await {
+        match self.identify(host, wish, Some(supplied), site).await {
             Ok(renewed) if renewed.differs_from(supplied) => {
                 tracing::info!(server = %site.server, "credential was renewed after the server rejected it");
                 let again = self.open(place, wish, &renewed).await;
@@ -346,10 +345,11 @@ impl Connector {
         &self,
         host: &Host,
         wish: &Wish<'_>,
+        rejected: Option<&Credential>,
         site: &Site,
     ) -> Result<Identity, ConnectError> {
         let database = wish.database.or(self.endpoint.dbname.as_deref());
-        let getting = identity::of(self, host, database, wish.login, site);
+        let getting = identity::of(self, host, database, wish.login, rejected, site);
         site.within(Stage::Credential, getting).await
     }
 

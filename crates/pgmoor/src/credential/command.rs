@@ -191,10 +191,9 @@ impl CredentialProvider for CommandProvider {
         Box::pin(async move { renewal.get().await })
     }
 
-    fn invalidate(&self, rejected: &Credential) {
-        for renewal in self.kept().renewals.values() {
-            renewal.rejected(|held| held.same_as(rejected));
-        }
+    fn another<'a>(&'a self, request: Request<'a>, rejected: &'a Credential) -> Supply<'a> {
+        let renewal = self.renewal(request);
+        Box::pin(async move { renewal.another(|held| held.same_as(rejected)).await })
     }
 
     fn status(&self) -> Option<Status> {

@@ -15,12 +15,15 @@ fn shell(script: &str) -> CommandProvider {
 
 async fn ask(provider: &CommandProvider) -> Result<Credential, CredentialError> {
     let host = Host::tcp("db.example", 5433);
-    let request = Request {
-        host: &host,
+    provider.credential(request(&host)).await
+}
+
+fn request(host: &Host) -> Request<'_> {
+    Request {
+        host,
         database: "app",
         user: "u",
-    };
-    provider.credential(request).await
+    }
 }
 
 fn secret(credential: Credential) -> String {
@@ -76,8 +79,10 @@ async fn rejected_password_is_asked_for_again() {
     ));
     let first = ask(&provider).await.expect("credential");
 
-    provider.invalidate(&first);
+    let host = Host::tcp("db.example", 5433);
+    let another = provider.another(request(&host), &first).await;
 
+    assert_eq!(secret(another.expect("credential")), "2");
     assert_eq!(secret(ask(&provider).await.expect("credential")), "2");
 }
 

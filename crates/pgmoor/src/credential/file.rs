@@ -64,8 +64,11 @@ impl CredentialProvider for FileProvider {
     }
 
     /// The file is read once more, even when it looks unchanged.
-    fn invalidate(&self, _rejected: &Credential) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    fn another<'a>(&'a self, _request: Request<'a>, _rejected: &'a Credential) -> Supply<'a> {
+        Box::pin(async {
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            self.read()
+        })
     }
 }
 

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use pgmoor_wire::Secret;
+
 use super::renewal::{Clock, Expiring, Policy, Renewal, Status};
 use super::token::{Considered, Token, TokenSource};
 use super::{Credential, CredentialProvider, Examination, Request, Supply};
@@ -24,6 +26,11 @@ impl TokenProvider {
         });
         Self { source, renewal }
     }
+
+    /// The token, renewed in time.
+    pub(crate) fn tokens(&self) -> &Renewal<Token> {
+        &self.renewal
+    }
 }
 
 impl CredentialProvider for TokenProvider {
@@ -38,11 +45,13 @@ impl CredentialProvider for TokenProvider {
         })
     }
 
-    fn invalidate(&self, rejected: &Credential) {
-        let secret = rejected.secret.as_ref();
-        self.renewal.rejected(|token| {
-            secret.is_some_and(|secret| secret.expose() == token.secret.expose())
-        });
+    fn another<'a>(&'a self, _request: Request<'a>, rejected: &'a Credential) -> Supply<'a> {
+        Box::pin(async {
+            let secret = rejected.secret.as_ref().map(Secret::expose);
+            let is_it = |token: &Token| secret == Some(token.secret.expose());
+            let token = self.renewal.another(is_it).await?;
+            Ok(Credential::token(token.secret, token.expires_at))
+        })
     }
 
     fn status(&self) -> Option<Status> {

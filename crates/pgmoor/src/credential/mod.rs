@@ -1,7 +1,7 @@
 //! What we log in with, and who supplies it.
 //!
-//! A [`CredentialProvider`] is asked before each login and told when the server rejected what it
-//! gave. It caches as it sees fit; nobody else keeps a credential.
+//! A [`CredentialProvider`] is asked before each login, and for another when the server rejected what
+//! it gave. It caches as it sees fit; nobody else keeps a credential.
 
 mod moment;
 mod retired;
@@ -120,10 +120,14 @@ pub trait CredentialProvider: Send + Sync + fmt::Debug {
     /// Cancel safe: what was learnt is kept or learnt again.
     fn credential<'a>(&'a self, request: Request<'a>) -> Supply<'a>;
 
-    /// Says that a server rejected `rejected`, which this provider supplied: the next
-    /// [`credential`](Self::credential) must not come from a cache that still holds it.
-    fn invalidate(&self, rejected: &Credential) {
+    /// Another credential for a login whose server rejected `rejected`, which this provider supplied: one
+    /// that did not come from a cache which still holds that, or the same where there is no other. Logins
+    /// elsewhere may go on with the rejected one meanwhile: a server has other reasons too to refuse.
+    ///
+    /// Cancel safe: what was learnt is kept or learnt again.
+    fn another<'a>(&'a self, request: Request<'a>, rejected: &'a Credential) -> Supply<'a> {
         let _ = rejected;
+        self.credential(request)
     }
 
     /// How the renewal of what it supplies stands, where there is one. Of several the one that was

@@ -307,6 +307,43 @@ async fn refused_login_gets_a_new_certificate_with_a_new_token_once() {
 }
 
 #[tokio::test]
+async fn refused_login_takes_the_certificate_from_nobody() {
+    let site = Site::usual().await;
+    let connector = site.connector();
+    drop(open(&connector).await.expect("connection"));
+    let role = async |may: &str| {
+        let change = format!("alter role \"app@proj.iam\" {may}");
+        site.postgres.psql(&change).await;
+    };
+    let google = &site.world.google;
+    google.fail_always(Service::EphemeralCert, Some(Fault::Silent));
+    let asked = google.calls(Service::EphemeralCert);
+    role("nologin").await;
+    let (refused, by) = (connector.clone(), Instant::now() + PATIENCE);
+    let refused = tokio::spawn(async move {
+        let opening = refused.connect(Login::Endpoint, None, &[], by);
+        opening.await.expect_err("it may not log in")
+    });
+    wait_for(
+        "another certificate to be asked for",
+        PATIENCE,
+        async || google.calls(Service::EphemeralCert) > asked,
+    )
+    .await;
+    role("login").await;
+
+    let others = tokio::time::timeout(PATIENCE / 2, open(&connector)).await;
+
+    let others = others.expect("they need not wait for the API");
+    assert!(others.is_ok(), "{others:?}");
+    assert!(
+        !refused.is_finished(),
+        "this one waits for another certificate"
+    );
+    refused.abort();
+}
+
+#[tokio::test]
 async fn refusals_of_the_api_name_cause_and_fix() {
     let mut site = Site::usual().await;
     site.world.google.take_client(APP, "proj");

@@ -99,6 +99,7 @@ impl AwsProvider {
     async fn supply(
         &self,
         request: Request<'_>,
+        rejected: Option<&Credential>,
     ) -> Result<(Credential, Vec<Claim>), CredentialError> {
         let name = match &request.host.target {
             Target::Name { name, .. } => name.clone(),
@@ -122,7 +123,13 @@ impl AwsProvider {
             (None, None) => self.region_of_surroundings(host).await?,
         };
         *lock(&self.shared.region) = Some(region.clone());
-        let found = self.found.get().await?;
+        let found = match rejected.and_then(|rejected| rejected.origin.as_deref()) {
+            None => self.found.get().await?,
+            Some(key) => {
+                let is_it = |found: &Found| key == found.credentials.access_key_id();
+                self.found.another(is_it).await?
+            }
+        };
         let wanted = Wanted {
             host,
             port: self.aws.port.unwrap_or(request.host.port),
@@ -186,13 +193,11 @@ impl CredentialProvider for AwsProvider {
     }
 
     fn credential<'a>(&'a self, request: Request<'a>) -> Supply<'a> {
-        Box::pin(async move { Ok(self.supply(request).await?.0) })
+        Box::pin(async move { Ok(self.supply(request, None).await?.0) })
     }
 
-    fn invalidate(&self, rejected: &Credential) {
-        let key = rejected.origin.as_deref();
-        self.found
-            .rejected(|found| key == Some(found.credentials.access_key_id()));
+    fn another<'a>(&'a self, request: Request<'a>, rejected: &'a Credential) -> Supply<'a> {
+        Box::pin(async move { Ok(self.supply(request, Some(rejected)).await?.0) })
     }
 
     fn status(&self) -> Option<Status> {
@@ -201,7 +206,7 @@ impl CredentialProvider for AwsProvider {
 
     fn examine<'a>(&'a self, request: Request<'a>) -> Examination<'a> {
         Box::pin(async move {
-            let claims = self.supply(request).await.map(|(_, claims)| claims);
+            let claims = self.supply(request, None).await.map(|(_, claims)| claims);
             Examined {
                 source: self.name(),
                 considered: lock(&self.shared.considered).clone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{GoogleIdentity, LOGIN};
-use crate::credential::renewal::{Clock, Policy, Status};
+use crate::credential::renewal::Status;
 use crate::credential::{
     Credential, CredentialProvider, Examination, Request, Supply, TokenProvider,
 };
@@ -13,20 +13,15 @@ use crate::credential::{
 /// Logs in to Cloud SQL with a token as the password.
 #[derive(Debug)]
 pub struct GoogleLogin {
-    tokens: TokenProvider,
+    tokens: Arc<TokenProvider>,
 }
 
 impl GoogleLogin {
     /// Logs in as `identity`; its tokens are renewed so long before their end. Metadata servers have no
     /// newer one until about four minutes before.
     pub fn new(identity: &GoogleIdentity, offset: Duration) -> Self {
-        let policy = Policy {
-            offset,
-            ..Policy::new("Google")
-        };
-        let source = Arc::new(identity.tokens(LOGIN));
         Self {
-            tokens: TokenProvider::new(source, policy, Clock::system()),
+            tokens: identity.provider(LOGIN, offset),
         }
     }
 }
@@ -38,17 +33,16 @@ impl CredentialProvider for GoogleLogin {
 
     fn credential<'a>(&'a self, request: Request<'a>) -> Supply<'a> {
         Box::pin(async move {
-            let user = database_user(request.user).into_owned();
             let credential = self.tokens.credential(request).await?;
-            Ok(Credential {
-                user: Some(user),
-                ..credential
-            })
+            Ok(for_role(request.user, credential))
         })
     }
 
-    fn invalidate(&self, rejected: &Credential) {
-        self.tokens.invalidate(rejected);
+    fn another<'a>(&'a self, request: Request<'a>, rejected: &'a Credential) -> Supply<'a> {
+        Box::pin(async move {
+            let credential = self.tokens.another(request, rejected).await?;
+            Ok(for_role(request.user, credential))
+        })
     }
 
     fn status(&self) -> Option<Status> {
@@ -57,6 +51,13 @@ impl CredentialProvider for GoogleLogin {
 
     fn examine<'a>(&'a self, request: Request<'a>) -> Examination<'a> {
         self.tokens.examine(request)
+    }
+}
+
+fn for_role(user: &str, credential: Credential) -> Credential {
+    Credential {
+        user: Some(database_user(user).into_owned()),
+        ..credential
     }
 }
 

@@ -21,11 +21,16 @@ mod search;
 
 mod login;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use super::{Claim, Considered, FailureCause, Minting, Token, TokenError, TokenSource};
+use super::renewal::{Clock, Policy};
+use super::{
+    Claim, Considered, FailureCause, Minting, Token, TokenError, TokenProvider, TokenSource,
+};
 use crate::http::{Client, HeaderValue, Request};
 pub(crate) use exchange::{reason, uri as secure_uri};
 pub(crate) use impersonation::QUOTA_PROJECT;
@@ -52,9 +57,16 @@ pub struct GoogleOptions {
 /// Reads a variable of the environment.
 type Variable = dyn Fn(&str) -> Option<String> + Send + Sync;
 
-/// Who we are for Google, and by what means that is found out. A clone is the same.
+/// Who we are for Google, by what means that is found out, and the tokens that we have by it. A clone is the
+/// same.
 #[derive(Clone)]
-pub struct GoogleIdentity(Arc<Context>);
+pub struct GoogleIdentity(Arc<Shared>);
+
+struct Shared {
+    context: Arc<Context>,
+    /// By scope, and how long before their end tokens are renewed.
+    providers: Mutex<HashMap<(&'static str, Duration), Arc<TokenProvider>>>,
+}
 
 struct Context {
     options: GoogleOptions,
@@ -82,41 +94,61 @@ impl GoogleIdentity {
         variable: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
         home: Option<PathBuf>,
     ) -> Self {
-        let variable = Box::new(variable);
-        Self(Arc::new(Context {
+        let context = Context {
             options,
             direct: client.direct(),
             client,
-            variable,
+            variable: Box::new(variable),
             home,
             settled: Mutex::default(),
+        };
+        Self(Arc::new(Shared {
+            context: Arc::new(context),
+            providers: Mutex::default(),
         }))
     }
 
     /// Mints tokens with one scope, [`LOGIN`] or [`ADMIN`].
     pub fn tokens(&self, scope: &'static str) -> GoogleTokens {
         GoogleTokens {
-            context: self.0.clone(),
+            context: self.0.context.clone(),
             scope,
             considered: Arc::default(),
         }
     }
 
+    /// Supplies tokens with one scope, which are renewed so long before their end: the same ones to all
+    /// who ask for these. Metadata servers have no newer one until about four minutes before.
+    pub fn provider(&self, scope: &'static str, offset: Duration) -> Arc<TokenProvider> {
+        let providers = self.0.providers.lock();
+        let mut providers = providers.unwrap_or_else(PoisonError::into_inner);
+        let provider = providers.entry((scope, offset)).or_insert_with(|| {
+            let policy = Policy {
+                offset,
+                ..Policy::new("Google")
+            };
+            let source = Arc::new(self.tokens(scope));
+            Arc::new(TokenProvider::new(source, policy, Clock::system()))
+        });
+        provider.clone()
+    }
+
     /// The universe that Google's services are looked for in.
     pub fn universe(&self) -> String {
-        self.0.universe()
+        self.0.context.universe()
     }
 
     pub(crate) fn client(&self) -> &Client {
-        &self.0.client
+        &self.0.context.client
     }
 
     /// The project that calls are counted to, where one is named.
     pub(crate) async fn quota_project(&self) -> Option<String> {
-        if let Some(project) = self.0.named_quota_project() {
+        let context = &self.0.context;
+        if let Some(project) = context.named_quota_project() {
             return Some(project);
         }
-        let found = self.0.find(&mut Vec::new()).await.ok()?;
+        let found = context.find(&mut Vec::new()).await.ok()?;
         found.quota_project().map(str::to_owned)
     }
 }
@@ -124,7 +156,7 @@ impl GoogleIdentity {
 impl fmt::Debug for GoogleIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("GoogleIdentity")
-            .field(&self.0.options)
+            .field(&self.0.context.options)
             .finish()
     }
 }

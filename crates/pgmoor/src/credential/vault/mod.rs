@@ -98,6 +98,13 @@ impl Shared {
         Ok(held.fetch(&self.api, &self.login, &self.role, now).await?)
     }
 
+    fn note(&self, rejected: &Credential) {
+        let mut all = self.rejected();
+        if !all.iter().any(|known| known.same_as(rejected)) {
+            all.push(rejected.clone());
+        }
+    }
+
     fn rejected(&self) -> std::sync::MutexGuard<'_, Vec<Credential>> {
         self.rejected.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -112,14 +119,12 @@ impl CredentialProvider for VaultProvider {
         Box::pin(async { Ok(self.renewal.get().await?.credential) })
     }
 
-    fn invalidate(&self, rejected: &Credential) {
-        let mut all = self.shared.rejected();
-        if !all.iter().any(|known| known.same_as(rejected)) {
-            all.push(rejected.clone());
-        }
-        drop(all);
-        self.renewal
-            .rejected(|leased| leased.credential.same_as(rejected));
+    fn another<'a>(&'a self, _request: Request<'a>, rejected: &'a Credential) -> Supply<'a> {
+        self.shared.note(rejected);
+        Box::pin(async {
+            let is_it = |leased: &Leased| leased.credential.same_as(rejected);
+            Ok(self.renewal.another(is_it).await?.credential)
+        })
     }
 
     fn status(&self) -> Option<Status> {
