@@ -1,6 +1,7 @@
 //! From configured endpoints to ones that the gateway connects to: credentials chosen, bundled
 //! servers started.
 
+mod kept;
 mod vault;
 
 mod credential;
@@ -25,7 +26,7 @@ use crate::config::settings::{APP, Settings};
 use crate::config::surroundings::Surroundings;
 use crate::exit::Exit;
 use crate::output::{Failure, chain};
-use credential::Kept;
+use credential::Identities;
 use url_file::UrlFile;
 
 /// Connections of a bundled server besides those that pools may open: for its own work and for a
@@ -40,7 +41,7 @@ pub(crate) type Endpoints = BTreeMap<String, Arc<pgmoor_gateway::Endpoint>>;
 #[derive(Debug, Default)]
 pub(crate) struct Bundles {
     servers: BTreeMap<String, Held>,
-    credentials: Kept,
+    identities: Identities,
 }
 
 /// A server, and the databases that were made on it.
@@ -73,6 +74,7 @@ impl Bundles {
             let endpoint = pgmoor_gateway::Endpoint::new(name, connector, limit, fingerprint);
             opened.insert(name.clone(), Arc::new(endpoint));
         }
+        self.identities.forget_unused();
         Ok(opened)
     }
 
@@ -94,12 +96,12 @@ impl Bundles {
                 no_credential(),
             ),
             (None, Some(cloud_sql)) => {
-                let kept = &mut self.credentials;
-                let instance = google::instance(name, cloud_sql, endpoint, surroundings, kept)?;
+                let identities = &mut self.identities;
+                let instance = identities.instance(name, cloud_sql, endpoint, surroundings)?;
                 line = Some(instance.line);
                 (instance.address, instance.credential)
             }
-            (None, None) => external(name, endpoint, surroundings, &mut self.credentials)?,
+            (None, None) => external(name, endpoint, surroundings, &mut self.identities)?,
         };
         let environment = address::environment(surroundings);
         let connector =
@@ -190,7 +192,7 @@ fn external(
     name: &str,
     endpoint: &EndpointSettings,
     surroundings: &Surroundings,
-    kept: &mut Kept,
+    identities: &mut Identities,
 ) -> Result<(Endpoint, Arc<dyn CredentialProvider>), Failure> {
     let refused = || {
         Failure::new(
@@ -208,7 +210,7 @@ fn external(
         })?;
     let mut address = address.ok_or_else(refused)?;
     let provider = match (&endpoint.credential, &endpoint.url) {
-        (Some(settings), _) => kept.provider(name, settings, &mut address, surroundings)?,
+        (Some(settings), _) => identities.provider(settings, &mut address, surroundings)?,
         (None, Some(url)) => match UrlFile::of(url, address::environment(surroundings)) {
             Some(file) => Arc::new(file),
             None => no_credential(),

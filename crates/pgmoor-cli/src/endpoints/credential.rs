@@ -1,6 +1,6 @@
 //! From the settings of a credential to who supplies it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use pgmoor::Secret;
@@ -17,23 +17,26 @@ use pgmoor::settings::{
     SecretFile, Value,
 };
 
+use super::kept::Kept;
 use crate::config::address;
 use crate::config::surroundings::Surroundings;
 use crate::output::Failure;
 
-/// The providers that hold what they fetched, by endpoint: a reload must not lose it, because whoever
-/// issues it may be down.
+/// Who supplies credentials to the endpoints, and who we are for clouds.
 #[derive(Debug, Default)]
-pub(super) struct Kept(BTreeMap<String, (Secret<String>, Arc<dyn CredentialProvider>)>);
+pub(super) struct Identities {
+    providers: Kept<Arc<dyn CredentialProvider>>,
+    pub(super) google: super::google::Identities,
+}
 
-impl Kept {
-    /// Who supplies the credential of an endpoint: the one of before, when the settings are.
+impl Identities {
+    /// Who supplies the credential of an endpoint: to all endpoints with the same settings the same one, if
+    /// it fetches anything.
     ///
     /// # Errors
     /// As [`provider`].
     pub(super) fn provider(
         &mut self,
-        endpoint: &str,
         settings: &CredentialSettings,
         address: &mut Endpoint,
         surroundings: &Surroundings,
@@ -44,20 +47,19 @@ impl Kept {
             Provider::Password | Provider::File | Provider::Passfile => false,
             Provider::Service | Provider::Certificate | Provider::None => false,
         };
+        let google = &mut self.google;
         if !fetches {
-            self.0.remove(endpoint);
-            return provider(settings, address, surroundings);
+            return provider(settings, address, surroundings, google);
         }
-        let wanted = all_of(settings, address);
-        if let Some((before, provider)) = self.0.get(endpoint)
-            && before.expose() == wanted.expose()
-        {
-            return Ok(provider.clone());
-        }
-        let provider = provider(settings, address, surroundings)?;
-        self.0
-            .insert(endpoint.to_owned(), (wanted, provider.clone()));
-        Ok(provider)
+        let made_of = all_of(settings, address);
+        let make = || provider(settings, address, surroundings, google);
+        self.providers.get(made_of, make)
+    }
+
+    /// Forgets what no endpoint uses any more, when all of them have got theirs.
+    pub(super) fn forget_unused(&mut self) {
+        self.providers.forget_unused();
+        self.google.forget_unused();
     }
 }
 
@@ -96,6 +98,7 @@ fn provider(
     settings: &CredentialSettings,
     address: &mut Endpoint,
     surroundings: &Surroundings,
+    google: &mut super::google::Identities,
 ) -> Result<Arc<dyn CredentialProvider>, Failure> {
     let provider: Arc<dyn CredentialProvider> =
         match (settings.provider(), &settings.password, &settings.file) {
@@ -125,7 +128,7 @@ fn provider(
                 super::vault::provider(settings, policy("Vault", settings), surroundings)?
             }
             (Provider::Aws, _, _) => aws(settings, surroundings)?,
-            (Provider::Google, _, _) => super::google::login(settings, surroundings)?,
+            (Provider::Google, _, _) => google.login(settings, surroundings)?,
             (Provider::Azure, _, _) => azure(settings, address, surroundings),
             // Loading the settings has seen to it that the key of the provider is there.
             (Provider::Password | Provider::File | Provider::None, _, _) => Arc::new(NoCredential),

@@ -30,7 +30,7 @@ impl UrlFile {
     }
 
     /// The password in what the file holds.
-    fn of(&self, content: &Credential) -> Credential {
+    fn credential_in(&self, content: &Credential) -> Credential {
         let text = content.secret.as_ref().map(|text| text.expose().as_str());
         text.and_then(|text| self.password(text))
             .unwrap_or_else(Credential::none)
@@ -57,14 +57,14 @@ impl CredentialProvider for UrlFile {
     fn credential<'a>(&'a self, _request: Request<'a>) -> Supply<'a> {
         Box::pin(async {
             let content = self.file.read()?;
-            Ok(self.of(&content))
+            Ok(self.credential_in(&content))
         })
     }
 
     fn another<'a>(&'a self, request: Request<'a>, rejected: &'a Credential) -> Supply<'a> {
         Box::pin(async move {
             let content = self.file.another(request, rejected).await?;
-            Ok(self.of(&content))
+            Ok(self.credential_in(&content))
         })
     }
 }

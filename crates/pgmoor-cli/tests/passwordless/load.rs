@@ -254,3 +254,36 @@ async fn credentials_outlive_a_reload_while_the_issuer_is_down() {
     .await;
     assert_eq!(cloud.aws.issued().len(), 1);
 }
+
+#[tokio::test]
+async fn endpoints_that_are_the_same_identity_share_what_it_got() {
+    let cloud = Cloud::new().await;
+    let gateway = cloud.gateway("{ provider: aws }", &irsa(&cloud));
+    let pgmoor = gateway.start().await;
+    assert_eq!(who(&pgmoor).await.as_deref(), Ok("iam"));
+
+    let before = pgmoor.reloads("success").await;
+    let config = std::fs::read_to_string(pgmoor.config_path()).expect("read the configuration");
+    let again = format!(
+        "endpoints: {{ again: {{ url: \"{}\", credential: {{ provider: aws }} }},",
+        cloud.url(crate::site::HOST)
+    );
+    let config = config.replace("endpoints: {", &again).replace(
+        "databases: {",
+        "databases: { second: { endpoint: again, dbname: app },",
+    );
+    std::fs::write(pgmoor.config_path(), config).expect("write the configuration");
+    wait_for("the reload", STUCK, async || {
+        pgmoor.reloads("success").await > before
+    })
+    .await;
+
+    let url = pgmoor.url_of("app", "unused", "second");
+    let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
+        .await
+        .expect("the second endpoint");
+    tokio::spawn(connection);
+    let user = client.query_one("select session_user::text", &[]).await;
+    assert_eq!(user.expect("answer").get::<_, String>(0), "iam");
+    assert_eq!(cloud.aws.issued().len(), 1);
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pgmoor_testkit::google::{Google, IAM_HBA, Instance, InstanceOptions, scope};
+use pgmoor_testkit::google::{Fault, Google, IAM_HBA, Instance, InstanceOptions, Service, scope};
 use pgmoor_testkit::{Pgmoor, PgmoorBuilder, Postgres, wait_for};
 
 use crate::site::pgmoor;
@@ -95,6 +95,37 @@ async fn refused_role_is_told_to_clients_and_let_in_when_it_is_granted() {
         ask(&gate, "select 'three'").await.is_ok()
     })
     .await;
+}
+
+#[tokio::test]
+async fn certificate_outlives_a_reload_while_the_api_is_down() {
+    let (google, _postgres, instance) = machine().await;
+    let gate = gate(&google, &instance).start().await;
+    assert!(ask(&gate, "select 'one'").await.is_ok());
+    for service in [Service::ConnectSettings, Service::EphemeralCert] {
+        google.fail_always(service, Some(Fault::Status(503)));
+    }
+
+    let before = gate.reloads("success").await;
+    // An endpoint whose settings are the same would be left as it is.
+    let config = std::fs::read_to_string(gate.config_path()).expect("read the configuration");
+    let other = config.replace("    cloud_sql:", "    max_connections: 50\n    cloud_sql:");
+    assert_ne!(config, other);
+    std::fs::write(gate.config_path(), other).expect("write the configuration");
+    wait_for("the reload", PATIENCE, async || {
+        gate.reloads("success").await > before
+    })
+    .await;
+    instance.disconnect_all();
+    wait_for("the gateway to see it", PATIENCE, async || {
+        instance.connections() == 0
+    })
+    .await;
+
+    let answer = ask(&gate, "select 'two'").await;
+
+    assert_eq!(answer.expect("the certificate is good still"), "two");
+    assert_eq!(instance.certificates(), 1);
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ impl TokenProvider {
     }
 
     /// The token, renewed in time.
+    #[cfg(feature = "google")]
     pub(crate) fn tokens(&self) -> &Renewal<Token> {
         &self.renewal
     }
