@@ -6,4 +6,5 @@ mod cloudsql;
 mod common;
 mod direct;
 mod names;
+mod refused;
 mod sources;

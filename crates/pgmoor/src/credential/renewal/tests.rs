@@ -8,6 +8,9 @@ use tokio::time::{Instant, advance};
 
 use super::*;
 
+mod kept;
+mod rejected;
+
 /// A value with a number and an end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Numbered {
@@ -212,89 +215,6 @@ async fn short_life_is_renewed_at_its_half() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn value_is_renewed_in_time_while_nobody_asks_for_it() {
-    let site = site(3_600);
-    assert_eq!(site.number().await, 1);
-
-    site.pass(seconds(4 * 3_600)).await;
-
-    assert_eq!(site.issuer.asked(), 5);
-    // Whoever comes now waits for nobody.
-    *site.issuer.gate.lock().expect("gate") = Some(Arc::new(Notify::new()));
-    assert_eq!(site.number().await, 5);
-}
-
-#[tokio::test(start_paused = true)]
-async fn issuer_that_is_down_while_nobody_asks_has_time_to_come_back_and_is_not_pressed() {
-    let site = site(3_600);
-    assert_eq!(site.number().await, 1);
-    site.issuer.fail(failure(FailureCause::Network));
-
-    site.pass(seconds(3_600 + 600)).await;
-
-    let asked = site.issuer.asked();
-    assert!((10..=32).contains(&asked), "{asked} times in 15 minutes");
-    site.issuer.fail(None);
-    site.pass(seconds(60)).await;
-    assert!(site.renewal.status().is_valid);
-}
-
-#[tokio::test(start_paused = true)]
-async fn value_that_nobody_wants_for_half_a_day_is_left_to_end() {
-    let site = site(3_600);
-    assert_eq!(site.number().await, 1);
-    site.pass(seconds(12 * 3_600)).await;
-    let asked = site.issuer.asked();
-    assert!((12..=15).contains(&asked), "{asked}");
-
-    site.pass(seconds(3 * 3_600)).await;
-
-    assert_eq!(site.issuer.asked(), asked);
-    // Who comes then waits, and it is kept again.
-    assert_eq!(site.number().await, asked + 1);
-    site.pass(seconds(3_600)).await;
-    assert_eq!(site.issuer.asked(), asked + 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn value_is_renewed_no_more_when_its_owner_is_gone() {
-    let Site { issuer, renewal } = site(3_600);
-    renewal.get().await.expect("a value");
-
-    drop(renewal);
-
-    for _ in 0..240 {
-        advance(seconds(30)).await;
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(issuer.asked(), 1);
-    // The closure that fetches held the other one.
-    assert_eq!(Arc::strong_count(&issuer), 1);
-}
-
-#[test]
-fn value_whose_keeper_died_with_its_event_loop_is_kept_by_that_of_the_next_who_asks() {
-    let runtime = || {
-        let mut builder = tokio::runtime::Builder::new_current_thread();
-        builder.enable_all().start_paused(true);
-        builder.build().expect("runtime")
-    };
-    let (first, second) = (runtime(), runtime());
-    let site = first.block_on(async {
-        let site = site(3_600);
-        assert_eq!(site.number().await, 1);
-        site
-    });
-    drop(first);
-
-    second.block_on(async {
-        assert_eq!(site.number().await, 1);
-        site.pass(seconds(3_600)).await;
-        assert_eq!(site.issuer.asked(), 2);
-    });
-}
-
-#[tokio::test(start_paused = true)]
 async fn while_the_issuer_is_down_the_old_value_serves_to_its_end_and_a_new_one_seconds_after() {
     let site = site(600);
     assert_eq!(site.number().await, 1);
@@ -442,67 +362,6 @@ async fn same_value_again_is_normal_and_asked_for_at_most_every_ten_seconds() {
     *site.issuer.sticky.lock().expect("sticky") = None;
     advance(seconds(10)).await;
     assert!(site.number().await > 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn rejected_value_is_replaced_at_once_but_not_at_any_speed() {
-    let site = site(3_600);
-    assert_eq!(site.number().await, 1);
-    assert_eq!(site.another(1).await, 2);
-
-    // One that is not held any more changes nothing.
-    assert_eq!(site.another(1).await, 2);
-    for _ in 0..60 {
-        let held = site.number().await;
-        site.another(held).await;
-        advance(seconds(1)).await;
-    }
-    let asked = site.issuer.asked();
-    assert!((3..=7).contains(&asked), "{asked}");
-    assert_eq!(
-        site.renewal.status().failures.of(FailureCause::Rejected),
-        61
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn value_that_one_server_rejects_serves_all_others_until_there_is_another() {
-    let site = site(3_600);
-    assert_eq!(site.number().await, 1);
-    let gate = Arc::new(Notify::new());
-    *site.issuer.gate.lock().expect("gate") = Some(gate.clone());
-    let rejected: Vec<_> = (0..10)
-        .map(|_| {
-            let renewal = site.renewal.clone();
-            tokio::spawn(async move { renewal.another(|value| value.number == 1).await })
-        })
-        .collect();
-    site.settle().await;
-
-    // Nobody else waits, although the issuer is silent.
-    assert_eq!(site.number().await, 1);
-    assert_eq!(site.issuer.asked(), 2);
-    gate.notify_one();
-
-    for rejected in rejected {
-        let another = rejected.await.expect("a task").expect("a value");
-        assert_eq!(another.number, 2);
-    }
-    assert_eq!(site.issuer.asked(), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn rejected_value_is_used_again_when_there_is_no_other() {
-    let site = site(3_600);
-    assert_eq!(site.number().await, 1);
-    site.issuer.fail(failure(FailureCause::Network));
-
-    // Another server may well take it.
-    assert_eq!(site.another(1).await, 1);
-    assert_eq!(site.issuer.asked(), 2);
-    // The issuer is left alone for a moment.
-    assert_eq!(site.another(1).await, 1);
-    assert_eq!(site.issuer.asked(), 2);
 }
 
 #[tokio::test(start_paused = true)]
