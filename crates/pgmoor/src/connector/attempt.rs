@@ -5,8 +5,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::dial::Address;
-use super::error::{ConnectError, Stage};
+use super::error::ConnectError;
 use super::site::Site;
+use super::stage::Stage;
 use super::target::Wanted;
 use crate::endpoint::Host;
 

@@ -6,10 +6,11 @@ use pgmoor_wire::startup;
 use tokio::time::Instant;
 
 use super::dial::{self, Address};
-use super::error::{ConnectError, Stage};
+use super::error::ConnectError;
 use super::line::Line;
 use super::secure::{self, Encryption};
 use super::site::Site;
+use super::stage::Stage;
 use crate::endpoint::{Host, SslMode};
 use crate::stream::{KeepAlive, Stream};
 use crate::tls::ClientTls;

@@ -5,9 +5,10 @@ use std::io;
 use pgmoor_wire::backend::ErrorView;
 use pgmoor_wire::{Secret, frame, tag};
 
-use super::error::{ConnectError, Stage};
+use super::error::ConnectError;
 use super::report::ServerReport;
 use super::site::Site;
+use super::stage::Stage;
 use crate::stream::Stream;
 
 /// No message before a session is ready is nearly as long.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cancel::CancelTarget;
-use super::error::Stage;
+use super::stage::Stage;
 use crate::credential::Retired;
 use crate::endpoint::AuthMethod;
 use crate::stream::Stream;

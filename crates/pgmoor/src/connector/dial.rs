@@ -10,8 +10,9 @@ use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Instant;
 
-use super::error::{ConnectError, Stage};
+use super::error::ConnectError;
 use super::site::Site;
+use super::stage::Stage;
 use crate::endpoint::Host;
 use crate::stream::{KeepAlive, Peer, Stream};
 

@@ -1,74 +1,15 @@
 //! Why there is no server connection.
 
-use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pgmoor_wire::SqlState;
 use pgmoor_wire::scram::ScramError;
 
 use super::report::ServerReport;
+use super::stage::Stage;
 use crate::credential::CredentialError;
-use crate::error::{ErrorKind, Side};
 use crate::tls::TlsError;
-
-/// How far a connection had come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Stage {
-    /// Finding the host's addresses.
-    Dns,
-    /// Waiting for the credential's provider.
-    Credential,
-    /// Connecting the socket.
-    Tcp,
-    /// Agreeing on TLS.
-    Tls,
-    /// Logging in.
-    Auth,
-    /// Between the login and the server being ready.
-    Startup,
-    /// Asking a connection what sort of server it is on.
-    Target,
-    /// Sending a cancel request.
-    Cancel,
-}
-
-impl Stage {
-    /// The stage as one word, for programs.
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::Dns => "dns",
-            Self::Credential => "credential",
-            Self::Tcp => "tcp",
-            Self::Tls => "tls",
-            Self::Auth => "auth",
-            Self::Startup => "startup",
-            Self::Target => "target",
-            Self::Cancel => "cancel",
-        }
-    }
-
-    /// What is done in this stage, as a verb phrase.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Dns => "resolve",
-            Self::Credential => "get a credential",
-            Self::Tcp => "connect",
-            Self::Tls => "agree on TLS",
-            Self::Auth => "log in",
-            Self::Startup => "start a session",
-            Self::Target => "ask for the server's role",
-            Self::Cancel => "cancel",
-        }
-    }
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// Why there is no server connection. `server` is the host and address that was tried.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -317,138 +258,6 @@ fn one_line(error: &ConnectError) -> String {
 }
 
 impl ConnectError {
-    /// What kind of error it is.
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Resolve { .. } => ErrorKind::Dns,
-            Self::Connect { .. } | Self::Lost { .. } => ErrorKind::Network,
-            Self::Timeout { .. } => ErrorKind::Timeout,
-            Self::TlsSetup { source, .. } => source.kind(),
-            Self::TlsRefused { .. }
-            | Self::TlsErrorAnswer { .. }
-            | Self::BytesBeforeTls { .. }
-            | Self::TlsHandshake { .. }
-            | Self::NoAlpn { .. }
-            | Self::CertificateNotAsked { .. } => ErrorKind::Tls,
-            Self::Credential { source, .. } | Self::Unprepared { source, .. } => source.kind(),
-            Self::NoPassword { .. } | Self::Startup { .. } | Self::ExposedToken { .. } => {
-                ErrorKind::Configuration
-            }
-            Self::WrongPeer { .. } | Self::AuthMethod { .. } | Self::Scram { .. } => {
-                ErrorKind::Authentication
-            }
-            Self::Server { source, .. } if source.is_login_failure() => ErrorKind::Authentication,
-            Self::Server { .. } | Self::TooOld { .. } => ErrorKind::Server,
-            Self::Protocol { .. } | Self::NoCancelKey { .. } => ErrorKind::Protocol,
-            Self::WrongServer { .. } => ErrorKind::WrongServer,
-            Self::All { .. } => self.most_telling().map_or(ErrorKind::Network, Self::kind),
-        }
-    }
-
-    /// On whose side the cause lies.
-    pub fn side(&self) -> Side {
-        match self.kind() {
-            ErrorKind::Configuration | ErrorKind::Credential => Side::Here,
-            ErrorKind::Dns | ErrorKind::Network | ErrorKind::Timeout => Side::Network,
-            ErrorKind::Tls
-            | ErrorKind::Authentication
-            | ErrorKind::Server
-            | ErrorKind::WrongServer
-            | ErrorKind::Protocol => Side::Server,
-        }
-    }
-
-    /// How far the connection had come.
-    pub fn stage(&self) -> Stage {
-        match self {
-            Self::Resolve { .. } => Stage::Dns,
-            Self::Connect { .. } | Self::WrongPeer { .. } => Stage::Tcp,
-            Self::TlsSetup { .. }
-            | Self::TlsRefused { .. }
-            | Self::TlsErrorAnswer { .. }
-            | Self::BytesBeforeTls { .. }
-            | Self::TlsHandshake { .. }
-            | Self::NoAlpn { .. }
-            | Self::CertificateNotAsked { .. }
-            | Self::ExposedToken { .. } => Stage::Tls,
-            Self::Credential { .. } | Self::Unprepared { .. } => Stage::Credential,
-            Self::NoPassword { .. } | Self::AuthMethod { .. } | Self::Scram { .. } => Stage::Auth,
-            Self::Startup { .. } | Self::TooOld { .. } => Stage::Startup,
-            Self::WrongServer { .. } => Stage::Target,
-            Self::NoCancelKey { .. } => Stage::Cancel,
-            Self::Timeout { stage, .. }
-            | Self::Lost { stage, .. }
-            | Self::Server { stage, .. }
-            | Self::Protocol { stage, .. } => *stage,
-            Self::All { .. } => self.most_telling().map_or(Stage::Tcp, Self::stage),
-        }
-    }
-
-    /// Whether the same attempt can succeed later without anybody changing a setting.
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::Resolve { .. }
-            | Self::Connect { .. }
-            | Self::Timeout { .. }
-            | Self::Lost { .. }
-            | Self::TlsErrorAnswer { .. }
-            | Self::WrongServer { .. } => true,
-            Self::TlsSetup { source, .. } => source.is_retryable(),
-            Self::Credential { source, .. } | Self::Unprepared { source, .. } => {
-                source.is_retryable()
-            }
-            Self::Server { source, .. } => source.is_transient(),
-            Self::WrongPeer { .. }
-            | Self::TlsRefused { .. }
-            | Self::BytesBeforeTls { .. }
-            | Self::TlsHandshake { .. }
-            | Self::NoAlpn { .. }
-            | Self::CertificateNotAsked { .. }
-            | Self::ExposedToken { .. }
-            | Self::NoPassword { .. }
-            | Self::AuthMethod { .. }
-            | Self::Scram { .. }
-            | Self::Protocol { .. }
-            | Self::Startup { .. }
-            | Self::TooOld { .. }
-            | Self::NoCancelKey { .. } => false,
-            Self::All { attempts } => attempts.iter().any(Self::is_retryable),
-        }
-    }
-
-    /// The code for whoever waits for this connection: the server's own where it sent one.
-    pub fn sqlstate(&self) -> SqlState {
-        match self {
-            Self::Server { source, .. } => source.sqlstate.unwrap_or(SqlState::CONNECTION_FAILURE),
-            Self::Scram { source, .. } => source.sqlstate(),
-            Self::Lost { .. } => SqlState::CONNECTION_FAILURE,
-            Self::Resolve { .. }
-            | Self::Connect { .. }
-            | Self::Timeout { .. }
-            | Self::TlsSetup { .. }
-            | Self::TlsRefused { .. }
-            | Self::TlsErrorAnswer { .. }
-            | Self::BytesBeforeTls { .. }
-            | Self::TlsHandshake { .. }
-            | Self::NoAlpn { .. }
-            | Self::CertificateNotAsked { .. }
-            | Self::WrongServer { .. } => SqlState::SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
-            Self::WrongPeer { .. }
-            | Self::ExposedToken { .. }
-            | Self::Credential { .. }
-            | Self::Unprepared { .. }
-            | Self::NoPassword { .. }
-            | Self::AuthMethod { .. } => SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
-            Self::Protocol { .. } => SqlState::PROTOCOL_VIOLATION,
-            Self::Startup { .. } => SqlState::INVALID_PARAMETER_VALUE,
-            Self::NoCancelKey { .. } | Self::TooOld { .. } => SqlState::FEATURE_NOT_SUPPORTED,
-            Self::All { .. } => self.most_telling().map_or(
-                SqlState::SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
-                Self::sqlstate,
-            ),
-        }
-    }
-
     /// What the server said, where it sent an error.
     pub fn report(&self) -> Option<&ServerReport> {
         match self {
@@ -482,38 +291,6 @@ impl ConnectError {
             // Reversed, because of equals the last is taken.
             Self::All { attempts } => attempts.iter().rev().max_by_key(|error| error.stage()),
             _ => None,
-        }
-    }
-
-    /// Whether another host may be tried: this one cannot be reached, or cannot serve now.
-    pub(super) fn lets_others_try(&self) -> bool {
-        match self {
-            Self::Resolve { .. }
-            | Self::Connect { .. }
-            | Self::Timeout { .. }
-            | Self::Lost { .. }
-            | Self::TlsErrorAnswer { .. }
-            | Self::WrongServer { .. } => true,
-            Self::Server { source, .. } => source.is_transient(),
-            Self::WrongPeer { .. }
-            | Self::TlsSetup { .. }
-            | Self::TlsRefused { .. }
-            | Self::BytesBeforeTls { .. }
-            | Self::TlsHandshake { .. }
-            | Self::NoAlpn { .. }
-            | Self::CertificateNotAsked { .. }
-            | Self::ExposedToken { .. }
-            | Self::Credential { .. }
-            | Self::Unprepared { .. }
-            | Self::NoPassword { .. }
-            | Self::AuthMethod { .. }
-            | Self::Scram { .. }
-            | Self::Protocol { .. }
-            | Self::Startup { .. }
-            | Self::TooOld { .. }
-            | Self::NoCancelKey { .. } => false,
-            // The methods of encryption of one address: the last had the last word.
-            Self::All { attempts } => attempts.last().is_some_and(Self::lets_others_try),
         }
     }
 }

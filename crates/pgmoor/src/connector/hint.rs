@@ -6,8 +6,9 @@ use pgmoor_wire::SqlState;
 use pgmoor_wire::scram::ScramError;
 use rustls::{AlertDescription, CertificateError};
 
-use super::error::{ConnectError, Stage};
+use super::error::ConnectError;
 use super::report::ServerReport;
+use super::stage::Stage;
 
 pub(super) fn of(error: &ConnectError) -> Option<String> {
     let text = match error {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::error::{ConnectError, Stage};
+use super::error::ConnectError;
+use super::stage::Stage;
 use crate::stream::Stream;
 
 /// A stream, when it comes.

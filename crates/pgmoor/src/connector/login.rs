@@ -8,8 +8,9 @@ use zeroize::Zeroizing;
 
 use super::auth::{Authenticator, Policy, Problem, Proof};
 use super::channel::{Channel, Message};
-use super::error::{ConnectError, Stage};
+use super::error::ConnectError;
 use super::site::Site;
+use super::stage::Stage;
 use super::version;
 use crate::endpoint::{AuthMethod, ProtocolVersion};
 use crate::stream::Stream;

@@ -18,7 +18,9 @@ mod doubtful;
 mod longest;
 mod order;
 mod report;
+mod stage;
 mod error;
+mod meaning;
 mod hint;
 mod spent;
 mod site;
@@ -55,13 +57,14 @@ use cancel::Way;
 pub use connection::Connection;
 use dial::Address;
 use doubtful::Doubtful;
-pub use error::{ConnectError, Stage};
+pub use error::ConnectError;
 use identity::Identity;
 pub use line::{Again, Line, Opened, Opening};
 use login::Failure;
 pub use report::ServerReport;
 use secure::{Encryption, Protection};
 use site::Site;
+pub use stage::Stage;
 
 /// How long one of several servers may take to answer at all before the next is tried: a first packet
 /// that is lost is sent again within a second.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use pgmoor_wire::startup;
 
-use super::error::{ConnectError, Stage};
+use super::error::ConnectError;
 use super::site::Site;
+use super::stage::Stage;
 use crate::endpoint::{Host, SslMode, SslNegotiation, Verification};
 use crate::stream::Stream;
 use crate::tls::{ALPN, ClientTls, Setup};

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::error::{ConnectError, Stage};
+use super::error::ConnectError;
 use super::spent::Spent;
+use super::stage::Stage;
 
 /// One attempt at one address.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::error::Stage;
+use super::stage::Stage;
 
 /// What stages took so far, in the order in which they were begun. A clone is the same.
 #[derive(Debug, Clone, Default)]

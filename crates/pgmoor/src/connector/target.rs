@@ -3,9 +3,10 @@
 use pgmoor_wire::{frontend, tag};
 
 use super::channel::Channel;
-use super::error::{ConnectError, Stage};
+use super::error::ConnectError;
 use super::login::Session;
 use super::site::Site;
+use super::stage::Stage;
 use crate::endpoint::TargetSessionAttrs;
 use crate::stream::Stream;
 
