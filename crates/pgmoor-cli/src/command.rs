@@ -10,6 +10,7 @@ mod login;
 mod man;
 mod psql;
 mod run;
+mod schema;
 mod status;
 mod traffic;
 mod up;
@@ -47,6 +48,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
         Command::Resume(arguments) => traffic::resume(&global, &arguments, output),
         Command::Switch(arguments) => traffic::switch(&global, &arguments, output),
         Command::Reload => traffic::reload(&global, output),
+        Command::Schema { command } => schema::run(&global, &command, output),
         Command::Config { command } => config::run(&global, &command, output),
         Command::Version => version::run(output),
         Command::Completions { shell } => completions::run(shell, output),

@@ -31,7 +31,8 @@ static QUEUE: OnceLock<Queue> = OnceLock::new();
 pub(crate) fn start(settings: &LogSettings, filter: Option<&str>) -> Result<(), Failure> {
     let filter = match filter {
         Some(text) => parse(text)?,
-        None => EnvFilter::new(settings.level.as_str()),
+        // What the library says of migrations is said by us, with the database's name.
+        None => EnvFilter::new(format!("{},refinery_core=error", settings.level.as_str())),
     };
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)

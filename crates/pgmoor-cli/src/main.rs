@@ -14,6 +14,8 @@ mod memory;
 mod address;
 mod admin;
 mod endpoints;
+mod confirm;
+mod migrations;
 mod serve;
 mod traffic;
 

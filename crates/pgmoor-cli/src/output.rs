@@ -237,6 +237,12 @@ pub(crate) fn say(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
+/// A question on standard error, which is answered on the same line.
+pub(crate) fn ask(text: &str) {
+    let mut stderr = anstream::stderr();
+    let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
+}
+
 /// Talk with a highlighted first word.
 pub(crate) fn say_labelled(label: &str, text: &str) {
     let _ = writeln!(anstream::stderr(), "{LABEL}{label}{LABEL:#} {text}");

@@ -16,6 +16,7 @@ use crate::config::settings::Settings;
 use crate::config::surroundings::Surroundings;
 use crate::endpoints::{Bundles, Endpoints};
 use crate::exit::Exit;
+use crate::migrations::{Job, Preparing};
 use crate::output::{Failure, chain};
 
 /// Files that a gateway needs besides connections.
@@ -49,6 +50,8 @@ pub(crate) struct Serving {
     gateway: Gateway,
     admin: Option<Admin>,
     bundles: Bundles,
+    /// Migrations that run before clients are let in.
+    preparing: Preparing,
     settings: Settings,
     surroundings: Surroundings,
     /// What a successor can ask for.
@@ -88,9 +91,22 @@ impl Serving {
         settings.gateway.admin = admin.as_ref().map(AdminListener::address);
         let copies = (stand != Stand::Beside).then(|| handover::copies(&listeners));
         let mut bundles = Bundles::default();
-        let started = match bundles.open(&settings, &surroundings).await {
-            Ok(endpoints) => {
-                let configuration = configuration(&settings, endpoints);
+        let mut jobs = Vec::new();
+        let opened = open(
+            &settings,
+            &mut bundles,
+            &surroundings,
+            inheritance.is_some(),
+        );
+        let started = match opened.await {
+            Ok((endpoints, migrations)) => {
+                jobs = migrations;
+                let unprepared = match &inheritance {
+                    // The predecessor serves clients until they are run.
+                    Some(_) => Vec::new(),
+                    None => jobs.clone(),
+                };
+                let configuration = configuration(&settings, endpoints, &unprepared);
                 let started = match &inheritance {
                     Some(inheritance) => {
                         Gateway::succeed(configuration, listeners, &inheritance.databases)
@@ -119,8 +135,11 @@ impl Serving {
                     // A predecessor that is gone already has nobody left to finish.
                     let _ = inheritance.ready(&gateway);
                 }
+                let mut preparing = Preparing::default();
+                preparing.update(jobs, &gateway.traffic()).await;
                 Ok(Self {
                     waiting,
+                    preparing,
                     gateway,
                     admin,
                     bundles,
@@ -194,10 +213,12 @@ impl Serving {
     /// # Errors
     /// The one before stays in effect then.
     pub(crate) async fn reload(&mut self, mut settings: Settings) -> Result<(), Failure> {
-        let endpoints = self.bundles.open(&settings, &self.surroundings).await?;
+        let opened = open(&settings, &mut self.bundles, &self.surroundings, false);
+        let (endpoints, jobs) = opened.await?;
         self.gateway
-            .reload(configuration(&settings, endpoints))
+            .reload(configuration(&settings, endpoints, &jobs))
             .map_err(|error| refused("reload", &error))?;
+        self.preparing.update(jobs, &self.gateway.traffic()).await;
         settings
             .gateway
             .listen
@@ -217,6 +238,7 @@ impl Serving {
     /// Lets clients finish, for as long as the configuration says, then stops everything.
     pub(crate) async fn stop(mut self) {
         self.withdraw();
+        self.preparing.stop().await;
         self.gateway
             .stop(self.settings.gateway.shutdown_timeout)
             .await;
@@ -224,7 +246,8 @@ impl Serving {
     }
 
     /// Stops everything at once.
-    pub(crate) async fn stop_now(self) {
+    pub(crate) async fn stop_now(mut self) {
+        self.preparing.stop().await;
         drop(self.admin);
         drop(self.gateway);
         self.bundles.stop().await;
@@ -293,11 +316,37 @@ fn cannot_listen(error: &BindError) -> Failure {
     )
 }
 
-fn configuration(settings: &Settings, endpoints: Endpoints) -> Configuration {
+/// The endpoints, and the migrations that are run before clients are let in; where another process
+/// serves clients until then, they are run here.
+async fn open(
+    settings: &Settings,
+    bundles: &mut Bundles,
+    surroundings: &Surroundings,
+    run: bool,
+) -> Result<(Endpoints, Vec<Job>), Failure> {
+    let endpoints = bundles.open(settings, surroundings).await?;
+    let mut jobs = Vec::new();
+    for (name, database) in &settings.databases {
+        if database
+            .schema
+            .as_ref()
+            .is_some_and(|schema| schema.at_start)
+        {
+            jobs.push(Job::of(name, settings, bundles, surroundings).await?);
+        }
+    }
+    if run {
+        Preparing::run_now(&jobs).await?;
+    }
+    Ok((endpoints, jobs))
+}
+
+fn configuration(settings: &Settings, endpoints: Endpoints, unprepared: &[Job]) -> Configuration {
     Configuration {
         gateway: settings.gateway.clone(),
         databases: settings.databases.clone(),
         endpoints,
+        unprepared: unprepared.iter().map(|job| job.database.clone()).collect(),
     }
 }
 

@@ -6,10 +6,12 @@ use std::sync::atomic::Ordering;
 use pgmoor::stream::Peer;
 use pgmoor_wire::sqlstate;
 use pgmoor_wire::startup::StartupMessage;
+use tokio::time::Instant;
 
 use crate::console::CONSOLE;
 use crate::login::{Identity, Refusal, ServerLookup, Talk, prove};
-use crate::pool::{Login, Pool, PoolKey};
+use crate::pool::{Database, Login, Pool, PoolKey};
+use crate::preparation::Stage;
 use crate::worker::{Place, Worker};
 
 /// Places for administrators, beyond those that all clients share: a gateway that is full is when
@@ -33,6 +35,7 @@ pub(crate) async fn log_in(
     message: &StartupMessage,
     place: &Place,
 ) -> Result<Admitted, Refusal> {
+    let begun = Instant::now();
     let state = worker.gateway.state.load_full();
     let user = message.user().ok_or_else(|| {
         Refusal::new(
@@ -86,6 +89,12 @@ pub(crate) async fn log_in(
             "\"ENABLE {name}\" in the admin database lets clients in again"
         )));
     }
+    wait_until_prepared(
+        &database,
+        name,
+        begun + state.settings.login_timeout.mul_f32(0.9),
+    )
+    .await?;
     let key = PoolKey {
         database: database.name.clone(),
         user: match identity.login {
@@ -96,6 +105,21 @@ pub(crate) async fn log_in(
     let pool = worker.pool(key, &database, identity.login.clone());
     pool.shared.set_login(identity.login.clone());
     Ok(Admitted::Pool { pool, identity })
+}
+
+/// A client waits for what has to be done before the first one is let in, as long as its login may take.
+async fn wait_until_prepared(
+    database: &Database,
+    name: &str,
+    deadline: Instant,
+) -> Result<(), Refusal> {
+    let (why, hint) = match database.preparation.settled(deadline).await {
+        Stage::Done => return Ok(()),
+        Stage::UnderWay { what } => (what, Some("connect again in a moment".into())),
+        Stage::Failed { why, hint } => (why, hint),
+    };
+    let message = format!("database \"{name}\" is not ready: {why}");
+    Err(Refusal::new(sqlstate::CANNOT_CONNECT_NOW, message).hint(hint.unwrap_or_default()))
 }
 
 fn unknown_database(

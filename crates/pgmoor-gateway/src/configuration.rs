@@ -1,6 +1,6 @@
 //! What a gateway is made of, and how that becomes what workers use. It starts nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use pgmoor::tls::{ServerTls, TlsError};
 use crate::endpoint::Endpoint;
 use crate::login::{UserError, Users};
 use crate::pool::{Database, Health, Suspects};
+use crate::preparation::Preparation;
 use crate::settings::{self, DatabaseSettings, GatewaySettings};
 use crate::state_dir::{self, StateDirError};
 use crate::traffic::Standing;
@@ -29,6 +30,9 @@ pub struct Configuration {
     /// The endpoints by name; one that a database names by its address goes by
     /// [`endpoint_name`].
     pub endpoints: BTreeMap<String, Arc<Endpoint>>,
+    /// Those of the databases that let no client in before [`Traffic::prepared`](crate::Traffic::prepared)
+    /// is called; one that a reload finds served already stays as it is.
+    pub unprepared: BTreeSet<String>,
 }
 
 /// The name of the endpoint that serves a database.
@@ -122,6 +126,7 @@ pub(crate) fn build(
         gateway,
         databases,
         endpoints,
+        unprepared,
     } = configuration;
     let endpoints: HashMap<String, Arc<Endpoint>> = endpoints
         .into_iter()
@@ -161,7 +166,11 @@ pub(crate) fn build(
                 update(&known, &settings, configured, &endpoint, &endpoints);
                 known
             }
-            None => Arc::new(new_database(&name, settings, configured, endpoint)),
+            None => {
+                let unprepared = unprepared.contains(&name);
+                let database = new_database(&name, settings, configured, endpoint, unprepared);
+                Arc::new(database)
+            }
         };
         built.insert(name.as_str().into(), database);
     }
@@ -228,6 +237,7 @@ fn new_database(
     settings: DatabaseSettings,
     configured: String,
     endpoint: Arc<Endpoint>,
+    unprepared: bool,
 ) -> Database {
     Database {
         name: name.into(),
@@ -237,6 +247,7 @@ fn new_database(
         endpoint: ArcSwap::new(endpoint),
         paused: AtomicBool::new(false),
         disabled: AtomicBool::new(false),
+        preparation: Preparation::new(unprepared),
         retired: AtomicBool::new(false),
         health: Health::default(),
         generation: AtomicU64::new(0),

@@ -402,6 +402,7 @@ mod tests {
             },
             databases: BTreeMap::default(),
             endpoints: BTreeMap::default(),
+            unprepared: Default::default(),
         };
         Gateway::start(configuration, Vec::new()).expect("a gateway")
     }

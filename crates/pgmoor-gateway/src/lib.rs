@@ -11,6 +11,7 @@ mod parameters;
 mod statements;
 mod relay;
 mod endpoint;
+mod preparation;
 mod transfer;
 mod pool;
 mod totals;

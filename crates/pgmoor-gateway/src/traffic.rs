@@ -13,6 +13,7 @@ use tracing::info;
 
 use crate::clients::{Doing, Order};
 use crate::pool::{Database, Unproven};
+use crate::preparation::Stage;
 use crate::worker::Shared;
 
 /// How often the end of transactions is looked for.
@@ -251,6 +252,55 @@ impl Traffic {
         database.disabled.store(disabled, Ordering::SeqCst);
         info!(database = name, disabled, "clients may log in or not");
         Ok(())
+    }
+
+    /// Says what is being done to this database before its first client is let in; those that come wait.
+    ///
+    /// # Errors
+    ///
+    /// There is no such database.
+    pub fn preparing(&self, name: &str, what: &str) -> Result<(), TrafficError> {
+        let stage = Stage::UnderWay {
+            what: what.to_owned(),
+        };
+        self.database(name)?.preparation.set(stage);
+        Ok(())
+    }
+
+    /// Lets the clients of this database in: what was to be done is done.
+    ///
+    /// # Errors
+    ///
+    /// There is no such database.
+    pub fn prepared(&self, name: &str) -> Result<(), TrafficError> {
+        self.database(name)?.preparation.set(Stage::Done);
+        Ok(())
+    }
+
+    /// Refuses the clients of this database, until it is said otherwise: what was to be done has failed.
+    ///
+    /// # Errors
+    ///
+    /// There is no such database.
+    pub fn not_prepared(
+        &self,
+        name: &str,
+        why: &str,
+        hint: Option<String>,
+    ) -> Result<(), TrafficError> {
+        let why = why.to_owned();
+        let stage = Stage::Failed { why, hint };
+        self.database(name)?.preparation.set(stage);
+        Ok(())
+    }
+
+    /// Whether this database lets clients in, as far as its preparation goes.
+    ///
+    /// # Errors
+    ///
+    /// There is no such database.
+    pub fn is_prepared(&self, name: &str) -> Result<bool, TrafficError> {
+        Ok(self.database(name)?.preparation.stage() == Stage::Done)
     }
 
     /// Pauses this database, ends all its clients, and closes its server connections, now.

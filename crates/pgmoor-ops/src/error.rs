@@ -57,6 +57,14 @@ impl Error {
             Self::Session { .. } | Self::Timeout { .. } => None,
         }
     }
+
+    /// What can be done about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Connect { source, .. } => source.hint(),
+            Self::Session { .. } | Self::Statement { .. } | Self::Timeout { .. } => None,
+        }
+    }
 }
 
 /// An error and its causes in one line.

@@ -18,6 +18,8 @@ pub mod report;
 
 pub mod preflight;
 
+pub mod schema;
+
 pub mod traffic;
 
 pub use error::Error;

@@ -54,6 +54,25 @@ pub fn literal(text: &str) -> String {
     }
 }
 
+/// PostgreSQL cuts longer names off, in bytes (`NAMEDATALEN` - 1).
+pub const MAX_NAME: usize = 63;
+
+/// Why this cannot be the name of anything in PostgreSQL.
+pub fn unfit_name(name: &str) -> Option<String> {
+    if name.is_empty() {
+        return Some("it is empty".into());
+    }
+    if name.contains('\0') {
+        return Some("it has a byte of zero".into());
+    }
+    (name.len() > MAX_NAME).then(|| {
+        format!(
+            "it has {} bytes, PostgreSQL cuts names off after {MAX_NAME}",
+            name.len()
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +92,14 @@ mod tests {
     fn texts_hold_whatever_they_hold() {
         assert_eq!(literal("it's"), "'it''s'");
         assert_eq!(literal("a\\'b"), "E'a\\\\''b'");
+    }
+
+    #[test]
+    fn a_name_that_postgresql_would_change_is_unfit() {
+        assert_eq!(unfit_name("schéma \"x\"; drop"), None);
+        assert!(unfit_name("").is_some());
+        assert!(unfit_name("a\0b").is_some());
+        assert!(unfit_name(&"é".repeat(32)).is_some(), "64 bytes");
     }
 
     #[test]

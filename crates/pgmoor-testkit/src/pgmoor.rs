@@ -389,8 +389,11 @@ impl Pgmoor {
         match self.http("/readiness").await {
             Some(answer) => answer.status == 200,
             None => {
-                let is_silent = TcpStream::connect(("127.0.0.1", self.admin_port)).await;
-                is_silent.is_err() && answers_clients(self.port).await
+                let admin = ("127.0.0.1", self.admin_port);
+                let is_silent = async || TcpStream::connect(admin).await.is_err();
+                // Asked again: clients are answered as soon as it serves, which may be after it was
+                // found silent because it had not begun.
+                is_silent().await && answers_clients(self.port).await && is_silent().await
             }
         }
     }

@@ -34,6 +34,8 @@ mod credential;
 
 mod endpoint;
 
+mod migrations;
+
 pub use credential::{
     AwsSettings, AzureCloud, AzureSettings, AzureSource, CredentialProvider, CredentialSettings,
 };
@@ -41,6 +43,7 @@ pub use endpoint::{BundledSettings, EndpointSettings, Endpoints};
 pub use environment::{PREFIX, overlay, variable};
 pub use google::{CloudSqlIpType, CloudSqlRefresh, CloudSqlSettings, GoogleSettings};
 pub use loader::{Loader, Place, Variables};
+pub use migrations::SchemaSettings;
 pub use node::{Data, Entry, Node, Origin};
 pub use problem::{Problem, Problems, nearest};
 pub use reference::reference;

@@ -85,6 +85,7 @@ fn busy_overview() -> Overview {
             servers: 3,
             paused: true,
             disabled: false,
+            preparation: crate::preparation::Stage::Done,
             reachable: Some(true),
             last_success: Some(at(51)),
             last_failure: None,

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::ready::missing;
+use crate::preparation::Stage;
 use crate::settings::PoolMode;
 use crate::snapshot::{DatabaseRow, Overview, PoolRow};
 use crate::table::utc;
@@ -286,6 +287,11 @@ fn databases(out: &mut String, overview: &Overview) {
 }
 
 fn state(row: &DatabaseRow) -> (&'static str, &'static str) {
+    match row.preparation {
+        Stage::Done => {}
+        Stage::UnderWay { .. } => return ("yellow", "being prepared"),
+        Stage::Failed { .. } => return ("red", "not prepared"),
+    }
     match (row.paused, row.disabled, row.reachable) {
         (true, _, _) => ("yellow", "paused"),
         (false, true, _) => ("yellow", "disabled"),

@@ -14,6 +14,7 @@ use super::SCHEMA;
 use crate::clock::Moment;
 use crate::endpoint::own_name;
 use crate::pool::Database;
+use crate::preparation::Stage;
 use crate::settings::Passthrough;
 use crate::snapshot::{DatabaseRow, Overview, Trouble};
 use crate::worker::Shared;
@@ -38,10 +39,11 @@ pub(super) struct Missing {
 
 /// Whether clients can be served. A paused database keeps nobody from it: that is somebody's wish.
 pub(super) fn missing(overview: &Overview) -> Vec<Missing> {
-    let served = overview.databases.iter().filter(|row| !row.paused);
-    served
+    let rows = overview.databases.iter();
+    rows.filter(|row| !row.paused || row.preparation != Stage::Done)
         .filter_map(|row| {
             let (reason, hint) = match (row.reachable, without_credential(overview, row)) {
+                _ if row.preparation != Stage::Done => unprepared(&row.preparation)?,
                 (_, Some(trouble)) => (trouble.message.clone(), trouble.hint.clone()),
                 (Some(true), None) => return None,
                 (_, None) => unreached(row),
@@ -53,6 +55,15 @@ pub(super) fn missing(overview: &Overview) -> Vec<Missing> {
             })
         })
         .collect()
+}
+
+/// What is being done before clients are let in, or why it failed.
+fn unprepared(stage: &Stage) -> Option<(String, Option<String>)> {
+    match stage {
+        Stage::Done => None,
+        Stage::UnderWay { what } => Some((what.clone(), None)),
+        Stage::Failed { why, hint } => Some((why.clone(), hint.clone())),
+    }
 }
 
 fn unreached(row: &DatabaseRow) -> (String, Option<String>) {
@@ -248,6 +259,19 @@ mod tests {
         credential.last_failure = None;
 
         assert!(readiness(&overview).0);
+    }
+
+    #[test]
+    fn a_database_that_is_being_prepared_is_not_ready_even_when_paused() {
+        let (mut overview, _) = crate::console::tests::busy();
+        overview.databases[0].preparation = Stage::UnderWay {
+            what: "migration V1__a runs".into(),
+        };
+
+        let (ready, body) = readiness(&overview);
+
+        assert!(!ready);
+        assert_eq!(body["not_ready"][0]["reason"], "migration V1__a runs");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::SCHEMA;
 use super::ready::missing;
 use crate::pool::Failure;
+use crate::preparation::Stage;
 use crate::snapshot::{
     ClientRow, Clock, CredentialRow, DatabaseRow, Detail, EndpointRow, Overview, PoolRow, ServerRow,
 };
@@ -103,6 +104,7 @@ fn database(overview: &Overview, row: &DatabaseRow) -> Value {
         "pool_size": row.size,
         "paused": row.paused,
         "disabled": row.disabled,
+        "prepared": row.preparation == Stage::Done,
         "reachable": row.reachable,
         "clients": row.clients,
         "waiting_clients": row.waiting_clients,

@@ -18,6 +18,7 @@ use crate::clock::Moment;
 use crate::counters::PoolCounters;
 use crate::endpoint::{Endpoint, Tenant, admit};
 use crate::parameters::{Opening, Parameters};
+use crate::preparation::Preparation;
 use crate::settings::PoolSettings;
 
 /// A client elsewhere has to wait this much longer than the first one here to go before it.
@@ -85,6 +86,8 @@ pub(crate) struct Database {
     pub(crate) paused: AtomicBool,
     /// No client is let in any more.
     pub(crate) disabled: AtomicBool,
+    /// What has to be done before clients are let in.
+    pub(crate) preparation: Preparation,
     /// A reload took it away: it ends with the clients that it has.
     pub(crate) retired: AtomicBool,
     /// What came of the last attempts to connect to its server.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use pgmoor::settings::{ConnectionText, Loader, Node, Place, Problem, Timeout, nearest};
+use pgmoor::settings::{
+    ConnectionText, Loader, Node, Place, Problem, SchemaSettings, Timeout, nearest,
+};
 
 /// The databases by the name that clients ask for.
 pub type Databases = BTreeMap<String, DatabaseSettings>;
@@ -43,6 +45,8 @@ pgmoor::settings! {
         /// The application that uses it: one that is known (`backstage`, `coder`, `langsmith`, `prisme`), or
         /// one of `systems`. It says what is checked and provisioned; without it little is assumed.
         system: Option<String>, example "langsmith", since "0.1";
+        /// The schema migrations; without it nothing is migrated.
+        schema: Option<SchemaSettings>, since "0.1";
         /// How server connections are shared.
         pool: PoolSettings, since "0.1";
     }
@@ -124,42 +128,47 @@ fn check_pool(pool: &PoolSettings, node: &Node, place: &Place<'_>, loader: &mut 
     }
 }
 
-/// Reports databases whose endpoint does not exist.
+/// Reports databases whose endpoint does not exist, or that of their migrations.
 pub(super) fn check_endpoints(endpoints: &[&str], tree: &Node, loader: &mut Loader<'_>) {
     let databases = tree
         .entry("databases")
         .and_then(|entry| entry.value.entries());
     for database in databases.unwrap_or_default() {
-        let Some(named) = database
-            .value
-            .entry("endpoint")
-            .filter(|entry| entry.value.is_scalar())
-        else {
-            continue;
-        };
-        let key = format!("databases.{}.endpoint", database.key);
-        let Some(endpoint) = loader.text(
-            &named.value,
-            &Place {
-                key: &key,
-                range: None,
-            },
-        ) else {
-            continue;
-        };
-        if endpoints.contains(&endpoint.as_str()) {
-            continue;
+        let key = format!("databases.{}", database.key);
+        check_endpoint(endpoints, &database.value, &key, loader);
+        if let Some(schema) = database.value.entry("schema") {
+            check_endpoint(endpoints, &schema.value, &format!("{key}.schema"), loader);
         }
-        let problem = Problem::new(
-            &named.value.origin,
-            format!("\"{key}\" names the endpoint \"{endpoint}\", which does not exist"),
-        );
-        loader.report(match nearest(&endpoint, endpoints.iter().copied()) {
-            Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
-            None => problem.hint(format!(
-                "add \"{endpoint}\" under \"endpoints\"; there are {}",
-                endpoints.join(", ")
-            )),
-        });
     }
+}
+
+fn check_endpoint(endpoints: &[&str], section: &Node, key: &str, loader: &mut Loader<'_>) {
+    let Some(named) = section
+        .entry("endpoint")
+        .filter(|entry| entry.value.is_scalar())
+    else {
+        return;
+    };
+    let key = format!("{key}.endpoint");
+    let place = Place {
+        key: &key,
+        range: None,
+    };
+    let Some(endpoint) = loader.text(&named.value, &place) else {
+        return;
+    };
+    if endpoints.contains(&endpoint.as_str()) {
+        return;
+    }
+    let problem = Problem::new(
+        &named.value.origin,
+        format!("\"{key}\" names the endpoint \"{endpoint}\", which does not exist"),
+    );
+    loader.report(match nearest(&endpoint, endpoints.iter().copied()) {
+        Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
+        None => problem.hint(format!(
+            "add \"{endpoint}\" under \"endpoints\"; there are {}",
+            endpoints.join(", ")
+        )),
+    });
 }

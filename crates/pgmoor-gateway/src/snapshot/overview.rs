@@ -8,6 +8,7 @@ use super::{Clock, CredentialRow};
 use crate::clock::Moment;
 use crate::counters::Gauge;
 use crate::pool::{Failure, SharedPool};
+use crate::preparation::Stage;
 use crate::settings::PoolMode;
 use crate::totals::ByDatabase;
 use crate::worker::{Shared, State};
@@ -57,6 +58,8 @@ pub(crate) struct DatabaseRow {
     pub(crate) servers: u64,
     pub(crate) paused: bool,
     pub(crate) disabled: bool,
+    /// What has to be done before clients are let in.
+    pub(crate) preparation: Stage,
     /// Whether the last attempt to connect to its server succeeded; `None` when there was none.
     pub(crate) reachable: Option<bool>,
     pub(crate) last_success: Option<Moment>,
@@ -211,6 +214,7 @@ fn databases(state: &State, pools: &[PoolRow]) -> Vec<DatabaseRow> {
                 servers: own().map(|pool| pool.open).sum(),
                 paused: database.paused.load(Ordering::SeqCst),
                 disabled: database.disabled.load(Ordering::SeqCst),
+                preparation: database.preparation.stage(),
                 reachable: database.health.is_good(),
                 last_success: database.health.last_success(),
                 last_failure: database.health.last_failure(),

@@ -45,6 +45,8 @@ pub(crate) struct Plan {
     /// More databases than `app`, which all have the same pool settings: names, and the endpoints
     /// that serve them.
     pub(crate) more: Vec<(&'static str, &'static str)>,
+    /// Databases that let nobody in before it is said so.
+    pub(crate) unprepared: Vec<&'static str>,
 }
 
 impl Plan {
@@ -62,7 +64,14 @@ impl Plan {
             },
             pool,
             more: Vec::new(),
+            unprepared: Vec::new(),
         }
+    }
+
+    /// Lets no client in to this one before it is said so.
+    pub(crate) fn unprepared(mut self, name: &'static str) -> Self {
+        self.unprepared.push(name);
+        self
     }
 
     /// Serves one more database.
@@ -139,6 +148,7 @@ impl Plan {
                 .iter()
                 .map(|(name, endpoint)| ((*name).to_owned(), endpoint.clone()))
                 .collect(),
+            unprepared: self.unprepared.iter().map(ToString::to_string).collect(),
         }
     }
 }

@@ -401,3 +401,57 @@ async fn a_stop_ends_those_who_do_not_finish_in_time() {
     }
     drop(postgres);
 }
+
+#[tokio::test]
+async fn clients_of_a_database_that_is_being_prepared_wait_and_are_told_why_they_are_refused() {
+    let postgres = Postgres::start().await;
+    let mut plan = Plan::new(PoolMode::Transaction, 1);
+    plan.gateway.login_timeout = Duration::from_secs(2);
+    let endpoints = [("primary", endpoint_at(&postgres.url(), None))];
+    let served = plan.unprepared("app").serve(&endpoints);
+    let traffic = served.gateway.traffic();
+    let refusal = async || {
+        let mut client = RawClient::connect(served.address).await;
+        let named = [("user", "app"), ("database", "app")];
+        let error = client
+            .expect_login_error(&named, &served.password, "57P03")
+            .await;
+        error.strings().join(" ")
+    };
+
+    traffic
+        .preparing("app", "migration V1__a runs")
+        .expect("there is one");
+    let told = refusal().await;
+    assert!(
+        told.contains("database \"app\" is not ready: migration V1__a runs"),
+        "{told}"
+    );
+
+    let why = "migration V1__a failed at line 1";
+    traffic
+        .not_prepared("app", why, None)
+        .expect("there is one");
+    let begun = Instant::now();
+    let told = refusal().await;
+    assert!(told.contains(why), "{told}");
+    assert!(begun.elapsed() < Duration::from_secs(1), "at once");
+
+    traffic.preparing("app", "once more").expect("there is one");
+    let login = served.client();
+    tokio::pin!(login);
+    let early = tokio::time::timeout(Duration::from_millis(100), &mut login).await;
+    assert!(early.is_err(), "it did not wait");
+    traffic.prepared("app").expect("there is one");
+    assert_eq!(login.await.value("select 1").await, "1");
+
+    let configuration = Plan::new(PoolMode::Transaction, 1)
+        .in_state_of(&served)
+        .unprepared("app")
+        .configuration(&endpoints);
+    served.gateway.reload(configuration).expect("reloaded");
+    assert!(
+        traffic.is_prepared("app").expect("there is one"),
+        "it is served already"
+    );
+}
