@@ -10,6 +10,7 @@ mod args;
 mod config;
 mod log;
 mod memory;
+mod notify;
 
 mod address;
 mod admin;

@@ -20,6 +20,7 @@ use crate::config::settings::{LogFormat, Settings};
 use crate::config::surroundings::Surroundings;
 use crate::exit::Exit;
 use crate::memory;
+use crate::notify::{self, News};
 use crate::output::{Failure, Format, Output, SCHEMA, say, say_labelled};
 use crate::serve::{Ending, Serving, Stand};
 
@@ -54,7 +55,9 @@ pub(super) fn run(global: &Global, arguments: &Up, output: Output) -> Result<Exi
         let (asked, requests) = mpsc::channel(REQUESTS);
         serving.set_hooks(hooks(asked));
         welcome(global, serving.settings(), &source, output);
+        notify::tell(News::Ready);
         let ending = serve(global, &mut serving, &mut signals, requests, files).await;
+        notify::tell(News::Stopping);
         say_stopping(serving.settings(), &ending);
         if let Ending::Succeeded(succession) = ending {
             tokio::select! {

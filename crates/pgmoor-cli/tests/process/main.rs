@@ -12,6 +12,7 @@ mod idle;
 mod kill;
 mod log;
 mod names;
+mod notify;
 mod reload;
 mod rotation;
 mod stop;
