@@ -1,5 +1,5 @@
-//! Runs the programs that put real drivers, and other people's test suites, before a gateway. What
-//! they test is theirs.
+//! Runs the programs that put real drivers, and other people's test suites, before a gateway, and the
+//! one that tests the chart. What they test is theirs.
 
 use std::ffi::OsString;
 use std::process::Command;
@@ -11,6 +11,8 @@ use xtask::{repository, shell};
 pub(crate) const DRIVERS: &str = "tests/drivers/run";
 /// Test suites of PostgreSQL and its drivers.
 pub(crate) const SUITES: &str = "tests/suites/run";
+/// The Helm chart, the image's parts, Compose and systemd.
+pub(crate) const CHART: &str = "tests/chart/run";
 
 /// Runs one of them, or what `options` of it choose, against a gateway built now. Returns the last
 /// line that it prints, which sums up.

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use drivers::{DRIVERS, SUITES};
+use drivers::{CHART, DRIVERS, SUITES};
 use xtask::failure::Failure;
 
 /// The project's own tasks.
@@ -54,6 +54,12 @@ enum Task {
     /// Other people's test suites through the gateway, compared with what they give directly
     Suites {
         /// Suites, and other options of tests/suites/run
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<OsString>,
+    },
+    /// The Helm chart, the image's parts, Compose and systemd, without a cluster
+    Chart {
+        /// Parts, and other options of tests/chart/run
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<OsString>,
     },
@@ -99,6 +105,7 @@ fn run(task: Task) -> Result<(), Failure> {
         Task::Test(options) => suite::run(&options),
         Task::E2e { options } => drivers::run(DRIVERS, &options).map(drop),
         Task::Suites { options } => drivers::run(SUITES, &options).map(drop),
+        Task::Chart { options } => drivers::run(CHART, &options).map(drop),
         Task::Docs { check } => docs::run(check),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Bench { options } => lab::run("bench", &options),

@@ -1,9 +1,9 @@
 //! The whole suite: checks, reference pages, every test of the workspace, some
-//! fuzzing, the real drivers.
+//! fuzzing, the chart, the real drivers.
 
 use std::process::Command;
 
-use crate::drivers::{self, DRIVERS};
+use crate::drivers::{self, CHART, DRIVERS};
 use crate::stages::Stages;
 use crate::{check, docs, fuzz};
 use xtask::failure::Failure;
@@ -20,6 +20,9 @@ pub(crate) struct Options {
     /// Leave out the suites of the real drivers
     #[arg(long)]
     no_drivers: bool,
+    /// Leave out the Helm chart and what else is not Rust
+    #[arg(long)]
+    no_chart: bool,
     /// Leave out the fuzzing
     #[arg(long)]
     no_fuzz: bool,
@@ -39,6 +42,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     stages.run("tests", cargo_test);
     if !options.no_fuzz {
         stages.run("fuzz", || fuzz::run_briefly(FUZZ_SECONDS));
+    }
+    if !options.no_chart {
+        stages.run("chart", || drivers::run(CHART, &[]));
     }
     if !options.no_drivers {
         stages.run("drivers", || drivers::run(DRIVERS, &[]));

@@ -63,11 +63,19 @@ pub(crate) const NEEDS: &[Need] = &[
     },
     Need {
         name: "Python with venv",
-        why: "the suite of psycopg",
+        why: "the suite of psycopg, and the tests of the chart",
         purpose: Purpose::Test,
         is_met: || host::runs("python3", &["-c", "import ensurepip, venv"]),
         apt: &["python3", "python3-venv"],
         brew: &["python"],
+    },
+    Need {
+        name: "OpenSSL",
+        why: "the tests of the chart make certificates with it",
+        purpose: Purpose::Test,
+        is_met: || host::has("openssl"),
+        apt: &["openssl"],
+        brew: &["openssl"],
     },
     Need {
         name: "Node with npm",
@@ -93,7 +101,7 @@ pub(crate) const NEEDS: &[Need] = &[
     },
     Need {
         name: "Go",
-        why: "the suites of pgx and lib/pq",
+        why: "the suites of pgx and lib/pq, and what judges the chart's pods",
         purpose: Purpose::Test,
         is_met: || host::has("go"),
         apt: &["golang-go"],
