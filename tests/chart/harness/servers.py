@@ -62,10 +62,11 @@ class Volume:
 
     def own(self):
         """Gives all of it to the server's user, as fsGroup does."""
-        for root, directories, files in os.walk(self.home):
-            for name in [".", *directories, *files]:
-                if user():
-                    os.chown(os.path.join(root, name), user()["user"], user()["group"])
+        for top in (self.home, *(self.home / name for name in ("volume", "sockets", "secrets"))):
+            for root, directories, files in os.walk(top) if top != self.home else [(top, [], [])]:
+                for name in [".", *directories, *files]:
+                    if user():
+                        os.chown(os.path.join(root, name), user()["user"], user()["group"])
 
     def password(self, text):
         file = self.home / "secrets/password"
