@@ -135,6 +135,8 @@ pub(crate) enum Command {
         before_help = "Examples:\n  pgmoor check                                          every database of the configuration\n  \
             pgmoor check --url postgres://app@db.example.com/app --system langsmith\n  \
             pgmoor check -d app --category network,tls -o json | jq .\n  \
+            pgmoor check -o html > check.html                     a page for whoever looks after the database\n  \
+            pgmoor check --wait 5m --strict                       in a pipeline, before a deployment\n  \
             pgmoor check --list                                   every check and why it matters\n",
         after_long_help = "A check that fails or warns says why it matters and what to type; pgmoor explain ID says it too.\n\
             Exit codes: 0 nothing failed (with --strict: nor warned); 1 a check failed; 2 the address or the \

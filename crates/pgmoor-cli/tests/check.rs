@@ -1,9 +1,10 @@
 //! `pgmoor check` as a process: what it takes, what it prints, how it ends.
 
 use std::path::Path;
+use std::time::Duration;
 
 use assert_cmd::Command;
-use pgmoor_testkit::{Postgres, free_port, write_private};
+use pgmoor_testkit::{Postgres, Signal, Stop, free_port, signal, wait_for, write_private};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -13,12 +14,23 @@ fn pgmoor(directory: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Exit code, standard output, standard error.
+/// How a command ended.
+trait Outcome {
+    /// Exit code, standard output, standard error.
+    fn outcome(&mut self) -> (i32, String, String);
+}
+
+impl Outcome for Command {
+    fn outcome(&mut self) -> (i32, String, String) {
+        let output = self.output().expect("runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("is text");
+        let code = output.status.code().expect("ended by itself");
+        (code, text(output.stdout), text(output.stderr))
+    }
+}
+
 fn outcome(mut command: Command) -> (i32, String, String) {
-    let output = command.output().expect("runs");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("is text");
-    let code = output.status.code().expect("ended by itself");
-    (code, text(output.stdout), text(output.stderr))
+    command.outcome()
 }
 
 fn directory() -> TempDir {
@@ -38,30 +50,18 @@ async fn an_address_alone_is_enough_and_its_password_stays_out_of_the_arguments(
 
     let by_variable = pgmoor(here.path(), &[&check[..], &["env:DATABASE_URL"]].concat())
         .env("DATABASE_URL", postgres.url())
-        .unwrap_output();
-    let by_file = pgmoor(here.path(), &[&check[..], &["file:url"]].concat()).unwrap_output();
+        .outcome();
+    let by_file = pgmoor(here.path(), &[&check[..], &["file:url"]].concat()).outcome();
     let by_input = pgmoor(here.path(), &[&check[..], &["-"]].concat())
         .write_stdin(postgres.url())
-        .unwrap_output();
+        .outcome();
 
-    for (code, text) in [by_variable, by_file, by_input] {
+    for (code, text, _) in [by_variable, by_file, by_input] {
         assert_eq!(code, 0, "{text}");
         let report = json(&text);
         assert_eq!(report["kind"], "check");
         assert_eq!(report["databases"][0]["connected"], true);
         assert!(!text.contains(postgres.app_password()));
-    }
-}
-
-trait Run {
-    fn unwrap_output(&mut self) -> (i32, String);
-}
-
-impl Run for Command {
-    fn unwrap_output(&mut self) -> (i32, String) {
-        let output = self.output().expect("runs");
-        let code = output.status.code().expect("ended by itself");
-        (code, String::from_utf8(output.stdout).expect("is text"))
     }
 }
 
@@ -183,4 +183,90 @@ fn a_configuration_that_is_not_in_order_is_reported_like_everything_else() {
     );
     let typo = address("postgres://app@db.example.com/app?sslmod=require");
     assert_eq!(failed(&typo), ["PGM-CFG-001"]);
+}
+
+#[tokio::test]
+async fn a_report_is_written_to_a_file_in_the_form_of_its_name() {
+    let postgres = Postgres::start().await;
+    let here = directory();
+    for name in ["report.html", "report.json", "report.txt"] {
+        let mut command = pgmoor(
+            here.path(),
+            &["check", "--url", "env:URL", "--report", name],
+        );
+        command.env("URL", postgres.url());
+        let (code, stdout, stderr) = outcome(command);
+        assert_eq!(code, 0, "{stdout}{stderr}");
+        let text = std::fs::read_to_string(here.path().join(name)).expect("is written");
+        let begins = match name {
+            "report.html" => "<!DOCTYPE html>",
+            "report.json" => "{",
+            _ => "app: postgresql://app:***@",
+        };
+        assert!(text.starts_with(begins), "{name}: {text}");
+        assert!(!text.contains(postgres.app_password()), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_comes_later_is_waited_for_and_one_that_does_not_is_given_up() {
+    let postgres = Postgres::start().await;
+    postgres.stop(Stop::Fast).await;
+    let here = directory();
+    let mut late = pgmoor(here.path(), &["check", "--url", "env:URL", "--wait", "2s"]);
+    let (code, _, stderr) = late.env("URL", postgres.url()).outcome();
+    assert_eq!(code, 3, "{stderr}");
+    assert!(
+        stderr.contains("waiting for app: connection refused"),
+        "{stderr}"
+    );
+
+    let url = postgres.url();
+    let path = here.path().to_owned();
+    let waiting = tokio::task::spawn_blocking(move || {
+        let mut command = pgmoor(&path, &["check", "--url", "env:URL", "--wait", "2m"]);
+        command.env("URL", url).outcome()
+    });
+    postgres.start_again().await;
+    let (code, stdout, stderr) = waiting.await.expect("ended");
+    assert_eq!(code, 0, "{stdout}{stderr}");
+}
+
+#[tokio::test]
+async fn who_watches_is_told_what_changes_and_ends_it_by_a_signal() {
+    let postgres = Postgres::start().await;
+    let here = directory();
+    let log = here.path().join("log");
+    let program = assert_cmd::cargo::cargo_bin("pgmoor");
+    let mut child = std::process::Command::new(program)
+        .args([
+            "check",
+            "--url",
+            "env:URL",
+            "--watch=200ms",
+            "--timeout",
+            "5s",
+        ])
+        .env_clear()
+        .env("URL", postgres.url())
+        .current_dir(here.path())
+        .stdout(std::fs::File::create(&log).expect("the file can be made"))
+        .spawn()
+        .expect("starts");
+    let patience = Duration::from_secs(60);
+    let says = |what: &'static str| {
+        let log = log.clone();
+        move || {
+            let text = std::fs::read_to_string(&log).unwrap_or_default();
+            std::future::ready(text.contains(what))
+        }
+    };
+    wait_for("the first report", patience, says("1 database")).await;
+    postgres.stop(Stop::Fast).await;
+    wait_for("the change", patience, says("PGM-NET-002 ok -> FAIL")).await;
+    postgres.start_again().await;
+    wait_for("the way back", patience, says("PGM-NET-002 FAIL -> ok")).await;
+    signal(child.id(), Signal::INT);
+    let status = child.wait().expect("ends");
+    assert_eq!(status.code(), Some(0));
 }

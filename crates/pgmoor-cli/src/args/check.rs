@@ -1,5 +1,6 @@
 //! The arguments of `pgmoor check`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -50,6 +51,15 @@ pub(crate) struct Check {
     /// How long one step over the network may take
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub(crate) timeout: Duration,
+    /// Look again until every database lets us in, at most so long
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) wait: Option<Duration>,
+    /// Look every so often, and show what changes, until interrupted
+    #[arg(long, value_name = "EVERY", num_args = 0..=1, require_equals = true, default_missing_value = "5s", value_parser = duration)]
+    pub(crate) watch: Option<Duration>,
+    /// Write the report to a file too, for whoever helps: .html, .json, else text; there is no secret in it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
     /// Print every check with its reason, and look at nothing
     #[arg(long)]
     pub(crate) list: bool,

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use pgmoor_testkit::{Postgres, free_port};
 use serde_json::Value;
@@ -47,4 +48,49 @@ async fn the_text_of_a_report_begins_with_what_to_do_and_ends_with_the_counts() 
         last.contains("1 FAIL") && last.contains("1 database"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn the_page_of_a_report_needs_nothing_from_elsewhere_and_escapes_what_servers_say() {
+    let said = "<script>alert(1)</script>";
+    let server = pgmoor_testkit::zoo::refuses_every_login("XX000", said).await;
+    let url = format!("postgres://app:geheim@127.0.0.1:{}/app", server.port());
+    let report = Look::at(&url).run().await;
+
+    let page = pgmoor_ops::report::html(&report);
+    assert!(page.starts_with("<!DOCTYPE html>"), "{page}");
+    for foreign in ["<script", "src=", "http://", "https://", "@import", "url("] {
+        assert!(!page.contains(foreign), "{foreign}: {page}");
+    }
+    assert!(
+        page.contains("&lt;script&gt;") && page.contains("PGM-LOG-014"),
+        "{page}"
+    );
+    assert!(!page.contains("geheim"));
+    assert!(page.contains("class=\"badge fail\""), "{page}");
+}
+
+#[tokio::test]
+async fn what_changed_between_two_reports_is_told() {
+    let postgres = Postgres::start().await;
+    let before = Look::at(&postgres.url()).run().await;
+    postgres.stop(pgmoor_testkit::Stop::Fast).await;
+    let now = Look::at(&postgres.url()).run().await;
+
+    let changes = pgmoor_ops::report::changes(&before, &now);
+    let ids: Vec<&str> = changes.iter().map(|change| change.id).collect();
+    assert_eq!(ids, ["PGM-NET-002"]);
+    assert_eq!(pgmoor_ops::report::changes(&now, &now), []);
+}
+
+#[tokio::test]
+async fn databases_that_hang_cost_no_more_than_one_that_does() {
+    let hole = pgmoor_testkit::zoo::BlackHole::open().await;
+    let url = format!("postgres://app@127.0.0.1:{}/app", hole.port());
+    let many: Vec<_> = (0..10).map(|_| Look::at(&url).examination()).collect();
+    let options = crate::site::options(Duration::from_secs(1));
+
+    let report = pgmoor_ops::preflight::run(&many, &options, |_| {}).await;
+    assert_eq!(report.databases.len(), 10);
+    assert!(report.duration_ms < 6_000, "{} ms", report.duration_ms);
 }

@@ -47,6 +47,15 @@ pub(crate) fn asked() -> Asked {
     }
 }
 
+/// All checks, with so much time for each step.
+pub(crate) fn options(limit: Duration) -> Options {
+    Options {
+        selection: Selection::default(),
+        limit,
+        version: "0.0.0".to_owned(),
+    }
+}
+
 /// What is to be looked at, and how.
 pub(crate) struct Look {
     pub(crate) asked: Asked,
@@ -78,7 +87,7 @@ impl Look {
         }
     }
 
-    pub(crate) async fn run(self) -> Report {
+    pub(crate) fn examination(self) -> Examination {
         let subject = Subject {
             name: "app".to_owned(),
             endpoint: None,
@@ -87,33 +96,28 @@ impl Look {
             connector: self.connector,
         };
         let asked = self.asked;
-        let options = Options {
-            selection: Selection::default(),
-            limit: self.limit,
-            version: "0.0.0".to_owned(),
-        };
-        preflight::run(&[Examination { subject, asked }], &options, |_| {}).await
+        Examination { subject, asked }
+    }
+
+    pub(crate) async fn run(self) -> Report {
+        let options = options(self.limit);
+        preflight::run(&[self.examination()], &options, |_| {}).await
     }
 
     /// Judges what was read after it was changed: for what no server here can be made to do.
     pub(crate) async fn changed(self, change: impl FnOnce(&mut Facts)) -> DatabaseReport {
-        let subject = Subject {
-            name: "app".to_owned(),
-            endpoint: None,
-            database: None,
-            configuration: self.configuration,
-            connector: self.connector,
-        };
+        let limit = self.limit;
+        let Examination { subject, asked } = self.examination();
         let wanted = Wanted {
             latency: true,
             moving: false,
-            requirement: &self.asked.requirement,
-            limit: self.limit,
+            requirement: &asked.requirement,
+            limit,
         };
         let mut facts = Facts::read(&subject, &wanted).await;
         change(&mut facts);
-        let judged = judge(Ground::new(&facts, &self.asked), &Selection::default());
-        DatabaseReport::new(&subject, &self.asked, &facts, &judged, Duration::ZERO)
+        let judged = judge(Ground::new(&facts, &asked), &Selection::default());
+        DatabaseReport::new(&subject, &asked, &facts, &judged, Duration::ZERO)
     }
 
     pub(crate) async fn report(self) -> DatabaseReport {

@@ -4,9 +4,13 @@ mod subjects;
 
 mod address;
 
+mod form;
+
+mod rounds;
+
 use pgmoor_ops::check::Selection;
-use pgmoor_ops::preflight::{self, Examination, Options};
-use pgmoor_ops::report::{self, Report, Status};
+use pgmoor_ops::preflight::{Examination, Options};
+use pgmoor_ops::report::{Report, Status};
 
 use crate::args::{self, Global};
 use crate::endpoints::Bundles;
@@ -23,18 +27,45 @@ pub(super) fn run(
         super::explain::list(output);
         return Ok(Exit::Ok);
     }
+    if arguments.watch.is_some() && global.output == Form::Html {
+        return Err(Failure::new(Exit::Usage, "a page cannot be watched")
+            .hint("use --output text or json with --watch"));
+    }
     let mut bundles = Bundles::default();
     super::runtime().block_on(async {
-        let examinations = match &arguments.url {
-            Some(url) => vec![address::examination(url, global, arguments)?],
-            None => subjects::of_configuration(global, arguments, &mut bundles).await?,
-        };
-        let options = options(arguments);
-        let report = preflight::run(&examinations, &options, |_| {}).await;
+        let outcome = look(global, arguments, output, &mut bundles).await;
         bundles.stop().await;
-        print(&report, global.output, output);
-        Ok(exit(&report, &examinations, arguments.strict))
+        outcome
     })
+}
+
+async fn look(
+    global: &Global,
+    arguments: &args::Check,
+    output: Output,
+    bundles: &mut Bundles,
+) -> Result<Exit, Failure> {
+    let mut examinations = match &arguments.url {
+        Some(url) => vec![address::examination(url, global, arguments)?],
+        None => subjects::of_configuration(global, arguments, bundles).await?,
+    };
+    let options = options(arguments);
+    let mut report = match arguments.wait {
+        Some(limit) => rounds::until_connected(&mut examinations, &options, limit).await,
+        None => rounds::once(&mut examinations, &options).await,
+    };
+    match arguments.watch {
+        Some(every) => {
+            let form = global.output;
+            report =
+                rounds::watch(report, &mut examinations, &options, every, form, output).await?;
+        }
+        None => output.data(&form::write(&report, global.output)),
+    }
+    if let Some(path) = &arguments.report {
+        form::save(&report, path)?;
+    }
+    Ok(exit(&report, &examinations, arguments.strict))
 }
 
 fn options(arguments: &args::Check) -> Options {
@@ -49,20 +80,17 @@ fn options(arguments: &args::Check) -> Options {
     }
 }
 
-fn print(report: &Report, form: Form, output: Output) {
-    match form {
-        Form::Text => output.data(&report::text(report)),
-        Form::Json => output.json(report),
-        Form::Html => output.data(&report::text(report)),
-    }
-}
-
 /// What could not even be tried comes before what was found.
 fn exit(report: &Report, examinations: &[Examination], strict: bool) -> Exit {
     let is_usable = |examination: &Examination| examination.subject.connector.is_some();
+    let mut databases = report.databases.iter();
+    // Where only checks were wanted that need no session, and passed, there is nothing to complain about.
+    let is_cut_off = databases.any(|database| {
+        !database.connected && matches!(database.status, Status::Fail | Status::Skip)
+    });
     match report.status {
         _ if !examinations.iter().all(is_usable) => Exit::Usage,
-        _ if !report.databases.iter().all(|database| database.connected) => Exit::Unreachable,
+        _ if is_cut_off => Exit::Unreachable,
         Status::Fail => Exit::Refused,
         Status::Warn if strict => Exit::Refused,
         Status::Warn | Status::Ok | Status::Skip => Exit::Ok,

@@ -18,9 +18,13 @@ fn judge(on: Ground<'_>) -> Outcome {
         return skip("the configuration is not in order");
     }
     match &configuration.exposed {
-        Some(note) => Ok(warn(note.clone()).hint_text(
-            "write ${VAR} or file:PATH in place of the secret, and change it: it was readable",
-        )),
+        Some(note) => {
+            // The note says what to do too, for those who are told no more.
+            let (seen, advice) = note.split_once("; ").unwrap_or((note, ""));
+            let more = "change the secret: it was readable";
+            let hint = [advice, more].into_iter().filter(|text| !text.is_empty());
+            Ok(warn(seen).hint(hint.collect::<Vec<_>>().join("\n")))
+        }
         None => Ok(pass("none does")),
     }
 }

@@ -1,7 +1,7 @@
 //! Whether the client certificate is for this user.
 
 use super::refusal::{self, Refusal};
-use crate::check::verdict::fail;
+use crate::check::verdict::{fail, skip};
 use crate::check::{Check, Ground, Layer, Outcome};
 
 pub(super) const CHECK: Check = Check {
@@ -14,6 +14,9 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(on: Ground<'_>) -> Outcome {
+    if on.tls()?.client.is_empty() {
+        return skip("there is no client certificate");
+    }
     refusal::judge(
         on,
         Refusal::Certificate,

@@ -1,7 +1,9 @@
 //! Whether the password is accepted.
 
+use pgmoor::endpoint::AuthMethod;
+
 use super::refusal::{self, Refusal};
-use crate::check::verdict::fail;
+use crate::check::verdict::{fail, skip};
 use crate::check::{Check, Ground, Layer, Outcome};
 
 pub(super) const CHECK: Check = Check {
@@ -14,6 +16,9 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(on: Ground<'_>) -> Outcome {
+    if on.session().is_ok_and(|session| session.method == AuthMethod::None) {
+        return skip("the server asks for none");
+    }
     refusal::judge(
         on,
         Refusal::Password,

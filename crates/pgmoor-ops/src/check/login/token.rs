@@ -1,7 +1,7 @@
 //! Whether the token is accepted.
 
 use super::refusal::{self, Refusal};
-use crate::check::verdict::fail;
+use crate::check::verdict::{fail, skip};
 use crate::check::{Check, Ground, Layer, Outcome};
 
 pub(super) const CHECK: Check = Check {
@@ -14,6 +14,9 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(on: Ground<'_>) -> Outcome {
+    if !on.configuration().credential.is_token() {
+        return skip("no cloud's token logs in");
+    }
     refusal::judge(
         on,
         Refusal::Token,
