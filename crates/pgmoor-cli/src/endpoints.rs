@@ -1,8 +1,11 @@
 //! From configured endpoints to ones that the gateway connects to: credentials chosen, bundled
 //! servers started.
 
+mod common;
 mod kept;
 mod vault;
+
+mod azure;
 
 mod credential;
 mod google;

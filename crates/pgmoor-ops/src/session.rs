@@ -67,7 +67,7 @@ impl Session {
         let pid = connection.key.as_ref().map(|(pid, _)| *pid);
         let (client, driver) = client(connection).await.map_err(|source| Error::Session {
             server: server.clone(),
-            source,
+            source: source.into(),
         })?;
         let driver = tokio::spawn(async move {
             if let Err(error) = driver.await {

@@ -1,20 +1,16 @@
 //! From the settings of a credential to who supplies it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use pgmoor::Secret;
-use pgmoor::credential::azure::{self, Azure, ClientSecret, Cloud, Source};
-use pgmoor::credential::renewal::{Clock, Policy};
+use pgmoor::credential::renewal::Policy;
 use pgmoor::credential::{
     CertificateProvider, Command, CommandProvider, CredentialProvider, FileProvider, NoCredential,
-    PasswordProvider, ServiceProvider, TokenProvider,
+    PasswordProvider, ServiceProvider,
 };
-use pgmoor::endpoint::{Endpoint, Host};
-use pgmoor::http::Client;
+use pgmoor::endpoint::Endpoint;
 use pgmoor::settings::{
-    AzureCloud, AzureSource, CredentialProvider as Provider, CredentialSettings, FiledSecret,
-    SecretFile, Value,
+    CredentialProvider as Provider, CredentialSettings, FiledSecret, SecretFile, Value,
 };
 
 use super::kept::Kept;
@@ -67,7 +63,7 @@ impl Identities {
 fn all_of(settings: &CredentialSettings, address: &Endpoint) -> Secret<String> {
     let secret = inline_secrets(settings).map(FiledSecret::secret);
     let secret: Vec<&str> = secret.map(|secret| secret.expose().as_str()).collect();
-    let cloud = azure_cloud(address);
+    let cloud = super::azure::cloud(address);
     Secret::new(format!("{:?} {cloud:?} {secret:?}", settings.show()))
 }
 
@@ -81,12 +77,6 @@ pub(super) fn inline_secrets(settings: &CredentialSettings) -> impl Iterator<Ite
     });
     let all = settings.password.iter().chain(client).chain(vault);
     all.filter(|secret| secret.file().is_none())
-}
-
-/// The cloud that the server's name tells.
-fn azure_cloud(address: &Endpoint) -> Option<Cloud> {
-    let mut names = address.hosts.iter().filter_map(Host::name);
-    names.find_map(Cloud::of_host)
 }
 
 /// Who supplies the password. Where nobody does, the connector takes the address's own, else that of
@@ -129,7 +119,9 @@ fn provider(
             }
             (Provider::Aws, _, _) => aws(settings, surroundings)?,
             (Provider::Google, _, _) => google.login(settings, surroundings)?,
-            (Provider::Azure, _, _) => azure(settings, address, surroundings),
+            (Provider::Azure, _, _) => {
+                super::azure::provider(settings, policy("Azure", settings), address, surroundings)?
+            }
             // Loading the settings has seen to it that the key of the provider is there.
             (Provider::Password | Provider::File | Provider::None, _, _) => Arc::new(NoCredential),
         };
@@ -160,6 +152,7 @@ fn aws(
     surroundings: &Surroundings,
 ) -> Result<Arc<dyn CredentialProvider>, Failure> {
     use pgmoor::credential::aws::{Aws, AwsProvider};
+    use pgmoor::credential::renewal::Clock;
 
     let given = settings.aws.clone().unwrap_or_default();
     let aws = Aws {
@@ -168,7 +161,7 @@ fn aws(
         host: given.host,
         port: given.port.map(std::num::NonZeroU16::get),
     };
-    let (policy, client) = (policy("AWS", settings), client(surroundings));
+    let (policy, client) = (policy("AWS", settings), super::common::client(surroundings));
     let provider = AwsProvider::new(aws, client, policy, Clock::system());
     Ok(Arc::new(provider))
 }
@@ -178,53 +171,7 @@ fn aws(
     _settings: &CredentialSettings,
     _surroundings: &Surroundings,
 ) -> Result<Arc<dyn CredentialProvider>, Failure> {
-    Err(left_out("aws"))
-}
-
-fn azure(
-    settings: &CredentialSettings,
-    address: &Endpoint,
-    surroundings: &Surroundings,
-) -> Arc<dyn CredentialProvider> {
-    let given = settings.azure.clone().unwrap_or_default();
-    let named = given.cloud.map(|cloud| match cloud {
-        AzureCloud::Public => Cloud::Public,
-        AzureCloud::China => Cloud::China,
-        AzureCloud::UsGovernment => Cloud::UsGovernment,
-    });
-    let azure = Azure {
-        source: given.source.map(|source| match source {
-            AzureSource::Environment => Source::Environment,
-            AzureSource::WorkloadIdentity => Source::WorkloadIdentity,
-            AzureSource::ManagedIdentity => Source::ManagedIdentity,
-            AzureSource::ClientSecret => Source::ClientSecret,
-            AzureSource::ClientCertificate => Source::ClientCertificate,
-            AzureSource::Cli => Source::Cli,
-        }),
-        cloud: named.or_else(|| azure_cloud(address)),
-        authority_host: given.authority_host,
-        resource: None,
-        tenant_id: given.tenant_id,
-        client_id: given.client_id,
-        client_secret: given.client_secret.map(|secret| match secret.file() {
-            // Rotated as the password of the provider `file` is.
-            Some(file) => ClientSecret::File(file.to_owned()),
-            None => ClientSecret::Value(secret.secret().clone()),
-        }),
-        client_certificate: given.client_certificate,
-        federated_token_file: given.federated_token_file,
-        object_id: given.object_id,
-        resource_id: given.resource_id,
-    };
-    let variables: HashMap<_, _> = surroundings.variables.iter().cloned().collect();
-    let environment = Arc::new(move |name: &str| variables.get(name).cloned());
-    let source = azure::AzureSource::new(azure, client(surroundings), environment);
-    let policy = policy("Azure", settings);
-    Arc::new(TokenProvider::new(
-        Arc::new(source),
-        policy,
-        Clock::system(),
-    ))
+    Err(super::common::left_out("aws"))
 }
 
 /// When a cloud's credentials are renewed.
@@ -233,20 +180,4 @@ fn policy(origin: &str, settings: &CredentialSettings) -> Policy {
         offset: settings.renewal_offset.0,
         ..Policy::new(origin)
     }
-}
-
-/// How the services of clouds are asked.
-fn client(surroundings: &Surroundings) -> Client {
-    Client::from_environment(|name| surroundings.get(name))
-}
-
-#[cfg_attr(all(feature = "aws", feature = "google"), allow(dead_code))]
-pub(super) fn left_out(provider: &str) -> Failure {
-    use crate::exit::Exit;
-    Failure::new(
-        Exit::Usage,
-        format!("cannot use the credential provider \"{provider}\""),
-    )
-    .cause("this pgmoor was built without it".to_owned())
-    .hint(format!("build it with --features {provider}"))
 }

@@ -172,7 +172,8 @@ mod without {
 
     use super::Instance;
     use crate::config::surroundings::Surroundings;
-    use crate::endpoints::credential::{self, left_out};
+    use crate::endpoints::common::left_out;
+    use crate::endpoints::credential;
     use crate::output::Failure;
 
     #[derive(Debug, Default)]

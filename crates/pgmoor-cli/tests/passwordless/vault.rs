@@ -307,7 +307,7 @@ async fn refused_when_it_ended(gateway: &Pgmoor) -> String {
         who(gateway)
             .await
             .err()
-            .filter(|told| told.contains("Vault"))
+            .filter(|told| told.contains("sealed"))
     };
     pgmoor_testkit::wait_for_some("the lease to end", STUCK, look).await
 }

@@ -3,7 +3,13 @@
 
 mod greeted;
 
+mod local;
+
 #[cfg(feature = "tokio-postgres")]
 pub mod tokio_postgres;
 
+#[cfg(feature = "deadpool-postgres")]
+pub mod deadpool_postgres;
+
 pub use greeted::Greeted;
+pub use local::LocalSocket;

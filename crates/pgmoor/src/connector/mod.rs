@@ -37,6 +37,7 @@ mod attempt;
 mod identity;
 mod start;
 mod by_line;
+mod easy;
 mod examine;
 
 use std::path::Path;

@@ -19,6 +19,7 @@ mod command;
 
 mod given;
 
+#[cfg(feature = "azure")]
 pub mod azure;
 
 pub mod vault;

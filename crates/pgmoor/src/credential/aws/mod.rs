@@ -62,6 +62,12 @@ struct Shared {
 }
 
 impl AwsProvider {
+    /// Supplies tokens for the identity that this process has, found by its environment.
+    pub fn from_environment(aws: Aws) -> Self {
+        let client = Client::from_environment(|name| std::env::var(name).ok());
+        Self::new(aws, client, Policy::new("AWS"), Clock::system())
+    }
+
     /// Supplies tokens, from credentials that are renewed by `policy`.
     pub fn new(aws: Aws, client: Client, policy: Policy, clock: Clock) -> Self {
         let shared = Arc::new(Shared::default());

@@ -105,6 +105,13 @@ struct Seen {
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 impl AzureSource {
+    /// Mints for the identity that this process has, found by its environment; a
+    /// [`TokenProvider`](super::TokenProvider) makes a credential of it.
+    pub fn from_environment(azure: Azure) -> Self {
+        let client = Client::from_environment(|name| std::env::var(name).ok());
+        Self::new(azure, client, Arc::new(|name| std::env::var(name).ok()))
+    }
+
     /// Mints for the identity that `azure` and the environment name.
     pub fn new(azure: Azure, client: Client, environment: Environment) -> Self {
         Self {

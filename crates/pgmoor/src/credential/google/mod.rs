@@ -87,6 +87,17 @@ struct Settled {
 }
 
 impl GoogleIdentity {
+    /// Finds who this process is by its environment and in the home directory.
+    pub fn from_environment(options: GoogleOptions) -> Self {
+        let get = |name: &str| std::env::var(name).ok();
+        Self::new(
+            options,
+            Client::from_environment(get),
+            get,
+            std::env::home_dir(),
+        )
+    }
+
     /// Finds who we are by these options, by variables of the environment and below a home directory.
     pub fn new(
         options: GoogleOptions,
