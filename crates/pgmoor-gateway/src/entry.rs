@@ -98,7 +98,7 @@ async fn receive(worker: &Rc<Worker>, stream: Stream, place: &Place) -> Option<G
                 Err(refusal) => Err(refusal),
             };
             match prepared {
-                Ok(prepared) => welcome(worker, talk, &message, pool, prepared, &user).await,
+                Ok(prepared) => let_in(worker, talk, &message, pool, prepared, &user).await,
                 Err(refusal) => {
                     turn_away(worker, Some(talk), &refusal, &peer.to_string(), &user).await;
                     None
@@ -149,7 +149,7 @@ fn startup_parameters(message: &StartupMessage) -> Result<Parameters, Refusal> {
 }
 
 /// Tells a client that it is in, and begins its session.
-async fn welcome(
+async fn let_in(
     worker: &Rc<Worker>,
     mut talk: Talk,
     message: &StartupMessage,
