@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::web::{Reply, Request};
+use super::web::{Asked, Reply};
 
 /// Keys of an AWS account.
 #[derive(Debug, Clone)]
@@ -23,12 +23,12 @@ pub struct AwsKeys {
 }
 
 /// The metadata server of AWS, as far as Google's libraries ask it.
-pub(crate) fn metadata(request: &Request, keys: &AwsKeys) -> Reply {
+pub(crate) fn metadata(request: &Asked, keys: &AwsKeys) -> Reply {
     const SESSION: &str = "imds-session";
     if request.path == "/latest/api/token" {
         let ttl = request.header("x-aws-ec2-metadata-token-ttl-seconds");
         return match (request.method.as_str(), ttl) {
-            ("PUT", Some(_)) => Reply::text(SESSION),
+            ("PUT", Some(_)) => Reply::text(200, SESSION),
             _ => Reply::refused(400, "PUT with a time to live"),
         };
     }
@@ -36,12 +36,15 @@ pub(crate) fn metadata(request: &Request, keys: &AwsKeys) -> Reply {
         return Reply::refused(401, "no session");
     }
     match request.path.as_str() {
-        "/latest/meta-data/placement/availability-zone" => Reply::text("eu-central-1b"),
-        "/latest/meta-data/iam/security-credentials" => Reply::text("app-role"),
-        "/latest/meta-data/iam/security-credentials/app-role" => Reply::json(&json!({
-            "Code": "Success", "Type": "AWS-HMAC", "AccessKeyId": keys.id,
-            "SecretAccessKey": keys.secret, "Token": keys.session,
-        })),
+        "/latest/meta-data/placement/availability-zone" => Reply::text(200, "eu-central-1b"),
+        "/latest/meta-data/iam/security-credentials" => Reply::text(200, "app-role"),
+        "/latest/meta-data/iam/security-credentials/app-role" => Reply::json(
+            200,
+            &json!({
+                "Code": "Success", "Type": "AWS-HMAC", "AccessKeyId": keys.id,
+                "SecretAccessKey": keys.secret, "Token": keys.session,
+            }),
+        ),
         _ => Reply::refused(404, "not found"),
     }
 }

@@ -48,9 +48,9 @@ impl Fault {
             Fault::Status(status) => Some(Reply::refused(*status, "injected by the test")),
             Fault::TooMany(seconds) => {
                 let reply = Reply::refused(429, "injected by the test");
-                Some(reply.header("retry-after", seconds.to_string()))
+                Some(reply.with("retry-after", &seconds.to_string()))
             }
-            Fault::Garbage => Some(Reply::text("<html>captive portal</html>")),
+            Fault::Garbage => Some(Reply::text(200, "<html>captive portal</html>")),
             Fault::Slow(_) | Fault::Silent => None,
         }
     }

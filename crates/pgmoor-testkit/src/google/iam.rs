@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::people::People;
 use super::scope;
-use super::web::{Reply, Request};
+use super::web::{Asked, Reply};
 
 const PREFIX: &str = "/v1/projects/-/serviceAccounts/";
 const SUFFIX: &str = ":generateAccessToken";
@@ -17,7 +17,7 @@ pub(crate) fn is_ours(path: &str) -> bool {
 }
 
 /// Answers `POST …:generateAccessToken`.
-pub(crate) fn answer(request: &Request, people: &mut People, longest: Duration) -> Reply {
+pub(crate) fn answer(request: &Asked, people: &mut People, longest: Duration) -> Reply {
     let target = request
         .path
         .strip_prefix(PREFIX)
@@ -46,7 +46,7 @@ pub(crate) fn answer(request: &Request, people: &mut People, longest: Duration) 
             "Caller does not have required permission to use project",
         );
     }
-    let Some(body) = request.json() else {
+    let Some(body) = request.stated_json() else {
         return Reply::refused(400, "the body is not JSON");
     };
     let list = |name: &str| -> Vec<String> {
@@ -84,7 +84,7 @@ pub(crate) fn answer(request: &Request, people: &mut People, longest: Duration) 
     let life = asked.min(longest);
     let token = people.issue(target, &scopes, life);
     let ends = rfc3339(SystemTime::now() + life);
-    Reply::json(&json!({ "accessToken": token, "expireTime": ends }))
+    Reply::json(200, &json!({ "accessToken": token, "expireTime": ends }))
 }
 
 /// A moment as Google writes it.

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::people::People;
 use super::scope;
-use super::web::{Reply, Request};
+use super::web::{Asked, Reply};
 
 const ROOT: &str = "/computeMetadata/v1/";
 
@@ -42,18 +42,18 @@ pub(crate) fn is_ours(path: &str) -> bool {
 
 /// Answers a request; every answer says whose it is.
 pub(crate) fn answer(
-    request: &Request,
+    request: &Asked,
     machine: &mut Machine,
     people: &mut People,
     life: Duration,
 ) -> Reply {
     let reply = judge(request, machine, people, life);
     reply
-        .header("metadata-flavor", "Google")
-        .header("server", "Metadata Server for VM")
+        .with("metadata-flavor", "Google")
+        .with("server", "Metadata Server for VM")
 }
 
-fn judge(request: &Request, machine: &mut Machine, people: &mut People, life: Duration) -> Reply {
+fn judge(request: &Asked, machine: &mut Machine, people: &mut People, life: Duration) -> Reply {
     if request.method != "GET" {
         return Reply::refused(405, "only GET");
     }
@@ -66,7 +66,7 @@ fn judge(request: &Request, machine: &mut Machine, people: &mut People, life: Du
     }
     let Some(name) = request.path.strip_prefix(ROOT) else {
         return match request.path.as_str() {
-            "/" => Reply::text("computeMetadata/\n"),
+            "/" => Reply::text(200, "computeMetadata/\n"),
             _ => Reply::refused(404, "not found"),
         };
     };
@@ -74,32 +74,35 @@ fn judge(request: &Request, machine: &mut Machine, people: &mut People, life: Du
         return Reply::refused(404, "the machine has no service account");
     };
     match name {
-        "universe/universe-domain" => return Reply::text(machine.universe.clone()),
-        "project/project-id" => return Reply::text("test-project"),
+        "universe/universe-domain" => return Reply::text(200, machine.universe.clone()),
+        "project/project-id" => return Reply::text(200, "test-project"),
         _ => {}
     }
     let Some(what) = name.strip_prefix("instance/service-accounts/default/") else {
         return Reply::refused(404, "not found");
     };
     match what {
-        "" => Reply::json(&json!({
-            "aliases": ["default"], "email": account, "scopes": machine.scopes,
-        })),
-        "email" => Reply::text(account),
-        "scopes" => Reply::text(machine.scopes.join("\n")),
+        "" => Reply::json(
+            200,
+            &json!({
+                "aliases": ["default"], "email": account, "scopes": machine.scopes,
+            }),
+        ),
+        "email" => Reply::text(200, account),
+        "scopes" => Reply::text(200, machine.scopes.join("\n")),
         "token" => token(request, machine, people, &account, life),
         _ => Reply::refused(404, "not found"),
     }
 }
 
 fn token(
-    request: &Request,
+    request: &Asked,
     machine: &mut Machine,
     people: &mut People,
     account: &str,
     life: Duration,
 ) -> Reply {
-    let scopes: Vec<String> = match request.argument("scopes") {
+    let scopes: Vec<String> = match request.query_field("scopes").as_deref() {
         Some(asked) => asked.split(',').map(str::to_owned).collect(),
         None => machine.scopes.clone(),
     };
@@ -122,9 +125,12 @@ fn token(
     machine.last = Some((token.clone(), scopes));
     let ends = people.judge(&token).map_or(now, |issued| issued.expires_at);
     let left = ends.duration_since(now).unwrap_or_default();
-    Reply::json(&json!({
-        "access_token": format!("{token}{}", ".".repeat(machine.padding)),
-        "expires_in": left.as_secs(),
-        "token_type": "Bearer",
-    }))
+    Reply::json(
+        200,
+        &json!({
+            "access_token": format!("{token}{}", ".".repeat(machine.padding)),
+            "expires_in": left.as_secs(),
+            "token_type": "Bearer",
+        }),
+    )
 }

@@ -18,6 +18,7 @@ mod state;
 mod proxy;
 mod running;
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ pub use people::{Issued, database_user};
 pub use running::Instance;
 
 use crate::host::random_password;
-use crate::identity::Judge;
+use crate::identity::{Judge, StandIn};
 use people::Trusted;
 use state::{State, lock};
 
@@ -42,7 +43,7 @@ pub const IAM_HBA: &str = "local all +cloudsqliam trust";
 /// Google's services, until this is dropped.
 pub struct Google {
     state: Arc<State>,
-    server: web::Server,
+    server: StandIn,
 }
 
 impl Google {
@@ -59,12 +60,13 @@ impl Google {
             own: OnceLock::new(),
         });
         let answering = Arc::clone(&state);
-        let server = web::serve(move |request| {
+        let server = StandIn::start_async(move |asked| {
             let state = Arc::clone(&answering);
-            async move { state.answer(request).await }
+            async move { state.answer(asked).await }
         })
         .await;
-        state.own.set(server.address).expect("it is set once");
+        let own = SocketAddr::from(([127, 0, 0, 1], server.port()));
+        state.own.set(own).expect("it is set once");
         Google { state, server }
     }
 
@@ -75,7 +77,7 @@ impl Google {
 
     /// What `GCE_METADATA_HOST` is set to.
     pub fn metadata_host(&self) -> String {
-        self.server.address.to_string()
+        format!("127.0.0.1:{}", self.server.port())
     }
 
     /// How long tokens live from now on.

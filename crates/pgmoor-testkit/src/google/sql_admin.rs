@@ -5,7 +5,7 @@ use serde_json::json;
 use super::instance::Held;
 use super::people::{Issued, People, lets_in};
 use super::scope;
-use super::web::{Reply, Request};
+use super::web::{Asked, Reply};
 
 const ROOT: &str = "/sql/v1beta4/";
 
@@ -46,7 +46,7 @@ pub(crate) fn call(path: &str) -> Option<Call> {
 }
 
 /// Answers a call.
-pub(crate) fn answer(request: &Request, call: &Call, people: &People, held: &mut [Held]) -> Reply {
+pub(crate) fn answer(request: &Asked, call: &Call, people: &People, held: &mut [Held]) -> Reply {
     let caller = match admitted(request, people) {
         Ok(caller) => caller,
         Err(refusal) => return refusal,
@@ -66,11 +66,11 @@ pub(crate) fn answer(request: &Request, call: &Call, people: &People, held: &mut
             "code": 403, "message": text,
             "errors": [{ "message": text, "domain": "global", "reason": "notAuthorized" }],
         });
-        Reply::with(403, &json!({ "error": error }))
+        Reply::json(403, &json!({ "error": error }))
     };
     match (call, request.method.as_str()) {
         (Call::Settings { project, instance }, "GET") => match find(project, instance) {
-            Some(found) => Reply::json(&held[found].identity.settings(&held[found].options)),
+            Some(found) => Reply::json(200, &held[found].identity.settings(&held[found].options)),
             None => hidden(),
         },
         (Call::Certificate { project, instance }, "POST") => match find(project, instance) {
@@ -85,7 +85,7 @@ pub(crate) fn answer(request: &Request, call: &Call, people: &People, held: &mut
                 Some(held) => {
                     let mut settings = held.identity.settings(&held.options);
                     settings["connectionName"] = json!(held.options.name);
-                    Reply::json(&settings)
+                    Reply::json(200, &settings)
                 }
                 None => Reply::refused(404, "The DNS name does not exist."),
             }
@@ -94,7 +94,7 @@ pub(crate) fn answer(request: &Request, call: &Call, people: &People, held: &mut
     }
 }
 
-fn admitted(request: &Request, people: &People) -> Result<Issued, Reply> {
+fn admitted(request: &Asked, people: &People) -> Result<Issued, Reply> {
     let Some(token) = request.bearer() else {
         let text = "Login Required.";
         return Err(Reply::refused(401, text));
@@ -119,8 +119,8 @@ fn admitted(request: &Request, people: &People) -> Result<Issued, Reply> {
     }
 }
 
-fn certificate(request: &Request, people: &People, held: &mut Held) -> Reply {
-    let Some(body) = request.json() else {
+fn certificate(request: &Asked, people: &People, held: &mut Held) -> Reply {
+    let Some(body) = request.stated_json() else {
         return Reply::refused(400, "the body is not JSON");
     };
     let Some(key) = body["public_key"].as_str() else {
@@ -141,7 +141,10 @@ fn certificate(request: &Request, people: &People, held: &mut Held) -> Reply {
         Err(why) => Reply::refused(400, why),
         Ok(certificate) => {
             held.certificates += 1;
-            Reply::json(&json!({ "ephemeralCert": { "kind": "sql#sslCert", "cert": certificate } }))
+            Reply::json(
+                200,
+                &json!({ "ephemeralCert": { "kind": "sql#sslCert", "cert": certificate } }),
+            )
         }
     }
 }

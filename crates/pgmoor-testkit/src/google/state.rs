@@ -11,7 +11,7 @@ use super::fault::{Fault, Faults, Service};
 use super::instance::Held;
 use super::metadata::{self, Machine};
 use super::people::People;
-use super::web::{Reply, Request};
+use super::web::{Asked, Reply};
 use super::{iam, sql_admin, sts, token};
 
 pub(crate) struct State {
@@ -56,7 +56,7 @@ impl State {
         )
     }
 
-    fn service(request: &Request) -> Option<Service> {
+    fn service(request: &Asked) -> Option<Service> {
         match request.path.as_str() {
             "/token" => Some(Service::Token),
             "/v1/token" => Some(Service::TokenExchange),
@@ -72,7 +72,8 @@ impl State {
         }
     }
 
-    pub(super) async fn answer(&self, request: Request) -> Reply {
+    pub(super) async fn answer(&self, mut request: Asked) -> Reply {
+        request.path = request.plain_path();
         let Some(service) = Self::service(&request) else {
             return Reply::refused(404, format!("no such path: {}", request.path));
         };
@@ -112,11 +113,11 @@ impl State {
         }
     }
 
-    fn subject(&self, request: &Request) -> Reply {
+    fn subject(&self, request: &Asked) -> Reply {
         if request.path == "/subject" {
             return match &*lock(&self.subject) {
                 Some((token, wanted)) if request.header("x-subject-for") == Some(wanted) => {
-                    Reply::json(&json!({ "value": token }))
+                    Reply::json(200, &json!({ "value": token }))
                 }
                 _ => Reply::refused(403, "the header X-Subject-For is wrong"),
             };

@@ -7,19 +7,19 @@ use serde_json::json;
 
 use super::aws;
 use super::people::{People, Trusted};
-use super::web::{Reply, Request};
+use super::web::{Asked, Reply};
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const AWS_REQUEST: &str = "urn:ietf:params:aws:token-type:aws4_request";
 
 /// Answers `POST /v1/token`.
-pub(crate) fn answer(request: &Request, people: &mut People, life: Duration) -> Reply {
+pub(crate) fn answer(request: &Asked, people: &mut People, life: Duration) -> Reply {
     let bad = |text: String| Reply::oauth(400, "invalid_request", text);
     if request.method != "POST" {
         return Reply::refused(405, "only POST");
     }
-    let Some(form) = request.form() else {
+    let Some(form) = request.stated_form() else {
         return bad("the body is not a form".to_owned());
     };
     let field = |name: &str| form.get(name).map_or("", String::as_str);
@@ -58,12 +58,15 @@ pub(crate) fn answer(request: &Request, people: &mut People, life: Duration) -> 
     }
     let principal = principal(audience, &subject);
     let token = people.issue(&principal, &scopes, life);
-    Reply::json(&json!({
-        "access_token": token,
-        "issued_token_type": ACCESS_TOKEN,
-        "token_type": "Bearer",
-        "expires_in": life.as_secs(),
-    }))
+    Reply::json(
+        200,
+        &json!({
+            "access_token": token,
+            "issued_token_type": ACCESS_TOKEN,
+            "token_type": "Bearer",
+            "expires_in": life.as_secs(),
+        }),
+    )
 }
 
 /// How IAM names a subject of a pool.

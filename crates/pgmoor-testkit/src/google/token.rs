@@ -8,23 +8,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::people::People;
-use super::web::{Reply, Request};
+use super::web::{Asked, Reply};
 
 const ASSERTION: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// How far clocks may differ.
 const SKEW: i64 = 300;
 
 /// Answers `POST /token`; `own_url` is what assertions must name as their audience.
-pub(crate) fn answer(
-    request: &Request,
-    people: &mut People,
-    own_url: &str,
-    life: Duration,
-) -> Reply {
+pub(crate) fn answer(request: &Asked, people: &mut People, own_url: &str, life: Duration) -> Reply {
     if request.method != "POST" {
         return Reply::refused(405, "only POST");
     }
-    let Some(form) = request.form() else {
+    let Some(form) = request.stated_form() else {
         return Reply::oauth(400, "invalid_request", "the body is not a form");
     };
     let field = |name: &str| form.get(name).map_or("", String::as_str);
@@ -51,9 +46,12 @@ pub(crate) fn answer(
         return Reply::oauth(400, "invalid_grant", "Invalid grant: account not found");
     }
     let token = people.issue(&principal, &scopes, life);
-    Reply::json(&json!({
-        "access_token": token, "expires_in": life.as_secs(), "token_type": "Bearer",
-    }))
+    Reply::json(
+        200,
+        &json!({
+            "access_token": token, "expires_in": life.as_secs(), "token_type": "Bearer",
+        }),
+    )
 }
 
 type Granted = Result<(String, Vec<String>), Reply>;

@@ -1,5 +1,6 @@
 //! A small HTTP/1.1 server for stand-ins: it remembers what it was asked, and misbehaves on demand.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -65,8 +66,11 @@ pub struct StandIn {
     serving: JoinHandle<()>,
 }
 
+/// An answer, when it comes.
+type Answering = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
 struct Shared {
-    answer: Box<dyn Fn(&Asked) -> Reply + Send + Sync>,
+    answer: Box<dyn Fn(Asked) -> Answering + Send + Sync>,
     asked: Mutex<Vec<Asked>>,
     plan: Mutex<Plan>,
     now: AtomicUsize,
@@ -89,6 +93,11 @@ impl Asked {
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// The path, decoded.
+    pub fn plain_path(&self) -> String {
+        decode(&self.path).unwrap_or_default()
     }
 
     /// The query, decoded.
@@ -162,7 +171,15 @@ impl Reply {
 impl StandIn {
     /// Starts one that answers by `answer`.
     pub async fn start(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
-        Self::start_with(None, answer).await
+        Self::start_with(None, at_once(answer)).await
+    }
+
+    /// Starts one whose answers take their time.
+    pub async fn start_async<A>(answer: impl Fn(Asked) -> A + Send + Sync + 'static) -> Self
+    where
+        A: Future<Output = Reply> + Send + 'static,
+    {
+        Self::start_with(None, move |asked| Box::pin(answer(asked)) as Answering).await
     }
 
     /// Starts one that speaks TLS and shows this certificate.
@@ -172,12 +189,13 @@ impl StandIn {
     ) -> Self {
         let mut config = (*server_config(certificate, None)).clone();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Self::start_with(Some(TlsAcceptor::from(Arc::new(config))), answer).await
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        Self::start_with(Some(acceptor), at_once(answer)).await
     }
 
     async fn start_with(
         acceptor: Option<TlsAcceptor>,
-        answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+        answer: impl Fn(Asked) -> Answering + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("listen");
         let port = listener.local_addr().expect("address").port();
@@ -287,6 +305,10 @@ impl Plan {
     }
 }
 
+fn at_once(answer: impl Fn(&Asked) -> Reply) -> impl Fn(Asked) -> Answering {
+    move |asked| Box::pin(std::future::ready(answer(&asked)))
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -310,11 +332,11 @@ async fn answer(
     lock(&shared.asked).push(asked.clone());
     let fault = lock(&shared.plan).next();
     let reply = match fault {
-        None => (shared.answer)(&asked),
+        None => (shared.answer)(asked).await,
         Some(Fault::Instead(reply)) => reply,
         Some(Fault::Late(pause)) => {
             tokio::time::sleep(pause).await;
-            (shared.answer)(&asked)
+            (shared.answer)(asked).await
         }
         Some(Fault::Silence) => {
             // Until the other side gives up.
