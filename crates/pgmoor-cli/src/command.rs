@@ -8,6 +8,7 @@ mod config;
 mod docs;
 mod login;
 mod man;
+mod provision;
 mod psql;
 mod run;
 mod schema;
@@ -48,6 +49,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
         Command::Resume(arguments) => traffic::resume(&global, &arguments, output),
         Command::Switch(arguments) => traffic::switch(&global, &arguments, output),
         Command::Reload => traffic::reload(&global, output),
+        Command::Provision { command } => provision::run(&global, &command, output),
         Command::Schema { command } => schema::run(&global, &command, output),
         Command::Config { command } => config::run(&global, &command, output),
         Command::Version => version::run(output),

@@ -20,6 +20,10 @@ pub mod preflight;
 
 pub mod schema;
 
+pub mod plan;
+
+pub mod provision;
+
 pub mod traffic;
 
 pub use error::Error;
