@@ -18,4 +18,5 @@ mod report;
 mod rights;
 mod server;
 mod tls;
+mod versions;
 mod zoo;
