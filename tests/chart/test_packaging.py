@@ -1,5 +1,6 @@
 """compose.yaml, the Dockerfile and the systemd unit, read by the libraries that Docker and systemd read them with."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -73,6 +74,29 @@ class Image(unittest.TestCase):
 
         self.assertEqual([stage["name"] for stage in stages], ["build", "pgmoor"])
         self.assertEqual(stages[-1]["base"], "scratch")
+
+    def test_the_same_binary_gives_the_same_files(self):
+        with tempfile.TemporaryDirectory() as place:
+            sums = []
+            for name in ("first", "second"):
+                root = pathlib.Path(place) / name
+                tools.run(ROOT / "packaging/rootfs", "/bin/true", root)
+                packed = subprocess.run(
+                    ["tar", "--sort=name", "--create", "--directory", root, "."], capture_output=True, check=True
+                )
+                sums.append(hashlib.sha256(packed.stdout).hexdigest())
+        self.assertEqual(sums[0], sums[1])
+
+    def test_there_is_nothing_to_run_but_pgmoor(self):
+        with tempfile.TemporaryDirectory() as place:
+            root = pathlib.Path(place) / "image"
+            tools.run(ROOT / "packaging/rootfs", binary(), root)
+            files = [path.relative_to(root) for path in root.rglob("*") if path.is_file()]
+            programs = [str(path) for path in files if ".so" not in path.name and os.access(root / path, os.X_OK)]
+
+            self.assertEqual(programs, ["usr/bin/pgmoor"])
+            self.assertTrue((root / "etc/ssl/certs/ca-certificates.crt").stat().st_size)
+            self.assertEqual([path for path in root.rglob("*") if path.stat().st_mode & 0o6000], [])
 
     def test_what_is_copied_is_there_and_not_ignored(self):
         kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}

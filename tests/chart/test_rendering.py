@@ -111,6 +111,9 @@ def config_check(text):
     """What pgmoor says of a configuration whose files are there."""
     with tempfile.TemporaryDirectory() as place:
         here = str(place)
+        os.makedirs(f"{here}/etc/pgmoor/migrations")
+        with open(f"{here}/etc/pgmoor/migrations/V1__begin.sql", "w") as opened:
+            opened.write("create table begun (a int);\n")
         for path in re.findall(r"/etc/pgmoor/secrets/[-\w./]+", text):
             file = here + path
             os.makedirs(os.path.dirname(file), exist_ok=True)
@@ -190,6 +193,20 @@ class Consistency(unittest.TestCase):
                         drain = yaml.safe_load(config["data"]["pgmoor.yaml"])["gateway"]["shutdown_timeout"]
                         needed = one["lifecycle"]["preStop"]["sleep"]["seconds"] + int(drain.removesuffix("s"))
                         self.assertGreater(spec["terminationGracePeriodSeconds"], needed)
+
+    def test_a_secret_with_nothing_but_a_password_is_enough_where_the_address_is_in_the_values(self):
+        found = chart.objects(chart.rendered(HERE / "values/migrations.yaml"))
+        for pod, _, spec in chart.pod_templates(found):
+            with self.subTest(pod):
+                used = {
+                    item["key"]
+                    for volume in spec["volumes"]
+                    if volume.get("secret", {}).get("secretName") == "db"
+                    for item in volume["secret"]["items"]
+                }
+                asked = [one for each in containers(spec) for one in each["env"] if "valueFrom" in one]
+                self.assertLessEqual(used, {"password"})
+                self.assertEqual(asked, [])
 
     def test_pods_of_the_bundled_server_do_not_change_with_the_charts_version(self):
         found = chart.objects(chart.rendered(HERE / "values/bundled-everything.yaml"))

@@ -20,10 +20,14 @@ writes in /run/pgmoor.
 {{- end }}
 {{- end }}
 
-{{/* Whether a part of the address comes from the Secret: of (dict "root" . "part" "host"). */}}
+{{/*
+Whether a part of the address comes from the Secret: of (dict "root" . "part" "host"). A Secret may have a
+password and nothing else; one that has a host has the rest.
+*/}}
 {{- define "pgmoor.fromSecret" -}}
 {{- with .root.Values.external }}
-{{- if and .existingSecret (not .useUri) (not .url) (not .cloudSql) (not (index . $.part)) }}true{{ end }}
+{{- $asked := or (not .host) (eq $.part "user") }}
+{{- if and $asked .existingSecret (not .useUri) (not .url) (not .cloudSql) (not (index . $.part)) }}true{{ end }}
 {{- end }}
 {{- end }}
 
@@ -37,7 +41,7 @@ writes in /run/pgmoor.
 {{- $words := list }}
 {{- range $part, $variable := dict "host" "DATABASE_HOST" "port" "DATABASE_PORT" "user" "DATABASE_USER" "dbname" "DATABASE_NAME" }}
 {{- if include "pgmoor.fromSecret" (dict "root" $ "part" $part) }}
-{{- $words = append $words (printf "%s='${%s}'" $part $variable) }}
+{{- $words = append $words (printf "%s='${%s%s}'" $part $variable (ternary ":-5432" "" (eq $part "port"))) }}
 {{- else }}
 {{- with index $.Values.external $part }}
 {{- $words = append $words (printf "%s=%s" $part (include "pgmoor.quoted" .)) }}
@@ -164,6 +168,11 @@ max_connections: {{ include "pgmoor.share" (dict "root" . "all" (sub (.Values.bu
 {{- $database := dict "endpoint" $serving }}
 {{- with .Values.database.system }}{{ $_ := set $database "system" . }}{{ end }}
 {{- with .Values.database.pool }}{{ $_ := set $database "pool" . }}{{ end }}
+{{- if .Values.schema.existingConfigMap }}
+{{- $schema := dict "dir" "/etc/pgmoor/migrations" }}
+{{- if .Values.schema.job.enabled }}{{ $_ := set $schema "at_start" false }}{{ end }}
+{{- $_ := set $database "schema" (mergeOverwrite $schema .Values.schema.settings) }}
+{{- end }}
 {{- $_ := set $databases .Values.database.name $database }}
 {{- end }}
 {{- $auth := dict }}

@@ -31,6 +31,11 @@ Volumes begin with "pgmoor-", so that they can stand beside those of another cha
 - name: pgmoor-tmp
   emptyDir:
     sizeLimit: 64Mi
+{{- with .root.Values.schema.existingConfigMap }}
+- name: pgmoor-migrations
+  configMap:
+    name: {{ . }}
+{{- end }}
 {{- with .root }}
 {{- with include "pgmoor.auth.secret" . }}
 {{ include "pgmoor.secretVolume" (dict "name" "auth" "secret" (ternary $chosen . (eq . $own)) "items" (list (dict "key" (include "pgmoor.auth.secretKey" $.root)))) }}
@@ -83,8 +88,8 @@ Volumes begin with "pgmoor-", so that they can stand beside those of another cha
 {{- range include "pgmoor.volumes" (dict "root" . "config" "any" "secret" "any") | fromYamlArray }}
 {{- $name := trimPrefix "pgmoor-" .name }}
 - name: {{ .name }}
-  {{- if eq $name "config" }}
-  mountPath: /etc/pgmoor/config
+  {{- if has $name (list "config" "migrations") }}
+  mountPath: /etc/pgmoor/{{ $name }}
   readOnly: true
   {{- else if eq $name "run" }}
   mountPath: /run/pgmoor
@@ -108,6 +113,9 @@ Volumes begin with "pgmoor-", so that they can stand beside those of another cha
     secretKeyRef:
       name: {{ $.Values.external.existingSecret }}
       key: {{ index $.Values.external.secretKeys $part }}
+      {{- if eq $part "port" }}
+      optional: true
+      {{- end }}
 {{- end }}
 {{- end }}
 {{- with .Values.extraEnv }}

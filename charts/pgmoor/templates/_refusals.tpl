@@ -53,6 +53,14 @@
 {{- include "pgmoor.refuse" (list "identity.provider is set, and no external database is configured" "set external.host, external.user and external.dbname, or external.cloudSql") }}
 {{- end }}
 {{- end }}
+{{- with .Values.schema }}
+{{- if and .job.enabled (not .existingConfigMap) }}
+{{- include "pgmoor.refuse" (list "schema.job is enabled without schema.existingConfigMap" "name the ConfigMap that has the migrations") }}
+{{- end }}
+{{- if and .job.enabled (not (include "pgmoor.hasExternal" $)) }}
+{{- include "pgmoor.refuse" (list "schema.job is enabled with the bundled PostgreSQL, which is not there before an install" "leave it out: the gateways run the migrations when they start, once") }}
+{{- end }}
+{{- end }}
 {{- if ((.Values.config).gateway).shutdown_timeout }}
 {{- include "pgmoor.refuse" (list "config.gateway.shutdown_timeout is set" "set drain.timeoutSeconds instead: the pod's terminationGracePeriodSeconds follows from it") }}
 {{- end }}

@@ -28,6 +28,12 @@ external: { existingSecret: db, ca: { existingSecret: db-ca } }
 check: { args: ["--category", "network,tls,login,server"] }
 """
 
+MIGRATIONS = """
+external: { existingSecret: db, ca: { existingSecret: db-ca } }
+schema: { existingConfigMap: migrations, job: { enabled: true } }
+check: { enabled: false }
+"""
+
 
 def render(values):
     ended = chart.template(values)
@@ -126,6 +132,21 @@ def check():
     return seen
 
 
+def migrations():
+    """The Job with the migrations, twice: what was applied is not applied again."""
+    seen = {}
+    found = render(MIGRATIONS)
+    files = {"V1__make.sql": "create table made (a int);\n", "V2__fill.sql": "insert into made values (1);\n"}
+    found.append({"kind": "ConfigMap", "metadata": {"name": "migrations"}, "data": files})
+    spec = of_kind(found, "Job")["spec"]["template"]["spec"]
+    with server(BUNDLED) as (volume, serving), serving():
+        seen["first"] = Pod(found, spec, NAMES).run()
+        seen["second"] = Pod(found, spec, NAMES).run()
+        seen["made"] = volume.sql("select count(*), current_user = tableowner from made, pg_tables"
+                                  " where tablename = 'made' group by tableowner")  # fmt: skip
+    return seen
+
+
 def sidecar():
     """The sidecar of the example, with the application's side of it."""
     found = render((HERE / "values/sidecar.yaml").read_text())
@@ -152,4 +173,5 @@ def sidecar():
 
 if __name__ == "__main__":
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    print(json.dumps({"bundled": bundled, "check": check, "sidecar": sidecar}[sys.argv[1]]()))
+    scenarios = {one.__name__: one for one in (bundled, check, migrations, sidecar)}
+    print(json.dumps(scenarios[sys.argv[1]]()))
