@@ -46,6 +46,13 @@ pub enum Error {
         /// How long it was waited for.
         limit: Duration,
     },
+    /// What the server says of its objects is not of the form that is known.
+    #[error("cannot understand the server's catalogue")]
+    Catalogue {
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
 }
 
 impl Error {
@@ -54,7 +61,7 @@ impl Error {
         match self {
             Self::Statement { source, .. } => SqlState::parse(source.code()?.code().as_bytes()),
             Self::Connect { source, .. } => source.report()?.sqlstate,
-            Self::Session { .. } | Self::Timeout { .. } => None,
+            Self::Session { .. } | Self::Timeout { .. } | Self::Catalogue { .. } => None,
         }
     }
 
@@ -63,6 +70,7 @@ impl Error {
         match self {
             Self::Connect { source, .. } => source.hint(),
             Self::Session { .. } | Self::Statement { .. } | Self::Timeout { .. } => None,
+            Self::Catalogue { .. } => None,
         }
     }
 }

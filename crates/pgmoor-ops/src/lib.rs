@@ -12,6 +12,8 @@ pub mod requirement;
 
 pub mod facts;
 
+pub mod catalogue;
+
 pub mod check;
 
 pub mod report;

@@ -14,7 +14,7 @@ pub mod tls;
 pub mod login;
 pub mod latency;
 
-mod transaction;
+pub(crate) mod transaction;
 mod vendor;
 
 pub mod capacity;

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::session::Session;
 
 /// What a statement of a group gives.
-pub(super) type Outcome<T> = Result<T, tokio_postgres::Error>;
+pub(crate) type Outcome<T> = Result<T, tokio_postgres::Error>;
 
 /// Reads one group of facts. `act` is a verb phrase.
 ///
@@ -18,7 +18,7 @@ pub(super) type Outcome<T> = Result<T, tokio_postgres::Error>;
 ///
 /// # Errors
 /// [`Error::Statement`], [`Error::Timeout`].
-pub(super) async fn group<T>(
+pub(crate) async fn group<T>(
     session: &Session,
     act: &str,
     limit: Duration,
@@ -47,18 +47,18 @@ pub(super) async fn group<T>(
 
 /// Asks within a group.
 #[derive(Clone, Copy)]
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     client: &'a Client,
 }
 
 impl Reader<'_> {
     /// All rows.
-    pub(super) async fn rows(self, sql: &str) -> Outcome<Vec<Row>> {
+    pub(crate) async fn rows(self, sql: &str) -> Outcome<Vec<Row>> {
         self.client.query_typed(sql, &[]).await
     }
 
     /// All rows, of a statement with parameters.
-    pub(super) async fn rows_of(
+    pub(crate) async fn rows_of(
         self,
         sql: &str,
         parameters: &[(&(dyn ToSql + Sync), Type)],
@@ -67,7 +67,7 @@ impl Reader<'_> {
     }
 
     /// The first column of the only row.
-    pub(super) async fn value<T: for<'a> FromSql<'a>>(self, sql: &str) -> Outcome<Option<T>> {
+    pub(crate) async fn value<T: for<'a> FromSql<'a>>(self, sql: &str) -> Outcome<Option<T>> {
         let rows = self.rows(sql).await?;
         rows.first().map_or(Ok(None), |row| row.try_get(0))
     }

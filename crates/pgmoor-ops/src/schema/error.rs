@@ -200,6 +200,7 @@ impl SchemaError {
             Self::Session(error) => match &**error {
                 Error::Connect { source, .. } => source.is_retryable(),
                 Error::Timeout { .. } | Error::Session { .. } => true,
+                Error::Catalogue { .. } => false,
                 Error::Statement { source, .. } => source.is_closed() || by_code(error.sqlstate()),
             },
             Self::Migration { source, .. } => source.closed || by_code(source.sqlstate),

@@ -94,8 +94,8 @@ create function billing.mood_eq(public.mood, public.mood) returns boolean langua
 create function billing.mood_cmp(public.mood, public.mood) returns int language sql immutable strict as 'select public.mood_rank($1) - public.mood_rank($2)';
 create operator billing.<! (leftarg = public.mood, rightarg = public.mood, function = billing.mood_lt, commutator = OPERATOR(billing.>!), negator = OPERATOR(billing.>=!), restrict = scalarltsel, join = scalarltjoinsel);
 create operator billing.>! (leftarg = public.mood, rightarg = public.mood, function = billing.mood_gt, commutator = OPERATOR(billing.<!), negator = OPERATOR(billing.<=!));
-create operator billing.<=! (leftarg = public.mood, rightarg = public.mood, function = billing.mood_le, commutator = OPERATOR(billing.>=!));
-create operator billing.>=! (leftarg = public.mood, rightarg = public.mood, function = billing.mood_ge);
+create operator billing.<=! (leftarg = public.mood, rightarg = public.mood, function = billing.mood_le, commutator = OPERATOR(billing.>=!), negator = OPERATOR(billing.>!));
+create operator billing.>=! (leftarg = public.mood, rightarg = public.mood, function = billing.mood_ge, negator = OPERATOR(billing.<!));
 create operator billing.=! (leftarg = public.mood, rightarg = public.mood, function = billing.mood_eq, commutator = OPERATOR(billing.=!), merges, hashes);
 create operator public.!! (rightarg = public.mood, function = public.mood_rank);
 comment on operator billing.<! (public.mood, public.mood) is 'by rank';
