@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import unittest
 
 from harness import HERE
@@ -14,7 +15,13 @@ DEADLINE = 300  # seconds, for one rehearsal; it takes about fifteen
 def rehearse(scenario):
     """What was seen."""
     command = ["unshare", "--net", "--mount", sys.executable, "-m", "harness.rehearsal", scenario]
-    ended = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=DEADLINE)
+    with tempfile.TemporaryDirectory(prefix="pgmoor-rehearsal-", dir="/tmp") as place:
+        # The pods' users pass through it.
+        os.chmod(place, 0o755)
+        environment = {**os.environ, "PGMOOR_REHEARSAL": place}
+        ended = subprocess.run(
+            command, cwd=HERE, capture_output=True, text=True, timeout=DEADLINE, env=environment
+        )
     if ended.returncode:
         raise AssertionError(ended.stderr)
     return json.loads(ended.stdout)

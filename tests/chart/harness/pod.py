@@ -62,7 +62,8 @@ class Pod:
         self.found = found
         self.group = spec["securityContext"]["fsGroup"]
         self.user = spec["securityContext"]["runAsUser"]
-        self.home = pathlib.Path(tempfile.mkdtemp(prefix="pgmoor-pod-", dir="/tmp"))
+        # Whoever started this removes it, when the mounts are gone: not before, /dev is among them.
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix="pod-", dir=os.environ["PGMOOR_REHEARSAL"]))
         self.home.chmod(0o755)
         self.root = self.home / "root"
         self.root.mkdir()

@@ -1,8 +1,10 @@
 """Stands in for the Secrets that values files name: something fitting for each key."""
 
+import atexit
 import functools
 import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 
@@ -20,6 +22,7 @@ ENVIRONMENT = {
 def certificates():
     """A directory with ca.crt, tls.crt and tls.key, which is for any of the names that tests use."""
     place = pathlib.Path(tempfile.mkdtemp(prefix="pgmoor-chart-"))
+    atexit.register(shutil.rmtree, place)
     names = "DNS:localhost,DNS:*.ns.svc,DNS:db.example.com,IP:127.0.0.1"
     request = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
     request += ["-nodes", "-days", "2"]
