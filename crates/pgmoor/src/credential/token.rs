@@ -261,6 +261,7 @@ impl TokenError {
     }
 
     /// The same, of an issuer whose refusal passes: it starts, or is being updated.
+    #[cfg(feature = "azure")]
     #[must_use]
     pub(crate) fn passing(mut self) -> Self {
         if !self.0.cause.is_transient() {
