@@ -31,6 +31,13 @@ pub struct Capacity {
     pub sees_others: bool,
 }
 
+impl Capacity {
+    /// Whether others are connected of whom the login sees nothing but that.
+    pub fn is_blind(&self) -> bool {
+        !self.sees_others && self.connections.others() > 0
+    }
+}
+
 /// The connections of a server, and who has them. Those of background processes do not count.
 #[derive(Debug, Clone, Default)]
 pub struct Connections {
@@ -165,7 +172,10 @@ async fn standbys(reader: Reader<'_>) -> Outcome<Vec<Standby>> {
                 (case when pg_is_in_recovery() then null else pg_wal_lsn_diff(pg_current_wal_lsn(),
                     coalesce(replay_lsn, flush_lsn, write_lsn, sent_lsn)) end)::int8,
                 extract(epoch from replay_lag)::float8
-             from pg_stat_replication where state is not null limit 50",
+             from pg_stat_replication
+             where state in ('startup', 'catchup', 'streaming', 'stopping')
+                and pid not in (select active_pid from pg_replication_slots where slot_type = 'logical' and active_pid is not null)
+             limit 50",
         )
         .await?;
     let read = rows.iter().map(|row| {

@@ -14,8 +14,8 @@ pub struct Extensions {
     pub extensions: BTreeMap<String, Extension>,
     /// What the vendor allows to be installed, where it keeps a list; lower case.
     pub allowed: Option<Vec<String>>,
-    /// `shared_preload_libraries`.
-    pub preloaded: Vec<String>,
+    /// `shared_preload_libraries`; `None` where the login may not see it.
+    pub preloaded: Option<Vec<String>>,
 }
 
 /// One extension.
@@ -79,7 +79,7 @@ pub async fn read(session: &Session, limit: Duration) -> Result<Extensions, Erro
         Ok(Extensions {
             extensions,
             allowed: allow_list(azure.as_deref(), rds.as_deref()),
-            preloaded: items(&preloaded.unwrap_or_default()),
+            preloaded: preloaded.as_deref().map(items),
         })
     })
     .await

@@ -296,7 +296,8 @@ async fn denied_tables(reader: Reader<'_>, schema: &str) -> Outcome<(Vec<String>
             "select count(*), coalesce((array_agg(quote_ident(nspname) || '.' || quote_ident(relname) order by relname))[1:5], '{}')
              from pg_class join pg_namespace n on n.oid = relnamespace
              where relkind in ('r', 'p') and nspname = $1
-                and not has_table_privilege(pg_class.oid, 'SELECT, INSERT, UPDATE, DELETE')
+                and not (has_table_privilege(pg_class.oid, 'SELECT') and has_table_privilege(pg_class.oid, 'INSERT')
+                    and has_table_privilege(pg_class.oid, 'UPDATE') and has_table_privilege(pg_class.oid, 'DELETE'))
                 and not exists (select from pg_depend where classid = 'pg_class'::regclass
                     and objid = pg_class.oid and deptype = 'e')",
             &[(&schema, Type::TEXT)],

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pgmoor_ops::report::Status;
 use pgmoor_testkit::Postgres;
 
 use crate::prepared::{admin, look, plainly, sql};
@@ -177,6 +178,27 @@ async fn sessions_that_wait_within_a_transaction_are_found() {
     for client in &held {
         client.batch_execute("begin").await.unwrap();
     }
+    fires(&plainly(&postgres).await, "PGM-CAP-010");
+}
+
+#[tokio::test]
+async fn what_the_login_cannot_see_is_not_called_good() {
+    let postgres = Postgres::start().await;
+    let mut held = Vec::new();
+    for _ in 0..6 {
+        let client = postgres.connect_admin().await;
+        client.batch_execute("begin; select 1").await.unwrap();
+        held.push(client);
+    }
+
+    let report = plainly(&postgres).await;
+
+    for id in ["PGM-CAP-009", "PGM-CAP-010"] {
+        let finding = report.checks.iter().find(|check| check.id == id).unwrap();
+        assert_eq!(finding.status, Status::Skip, "{finding:?}");
+        assert!(finding.seen.contains("pg_monitor"), "{finding:?}");
+    }
+    sql(&postgres, "grant pg_monitor to app").await;
     fires(&plainly(&postgres).await, "PGM-CAP-010");
 }
 

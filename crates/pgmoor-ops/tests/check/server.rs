@@ -109,6 +109,24 @@ async fn timeouts_that_will_bite_are_found_with_what_takes_them_back() {
 }
 
 #[tokio::test]
+async fn of_several_settings_the_one_that_counts_is_taken_back() {
+    let postgres = Postgres::start().await;
+    sql(
+        &postgres,
+        "alter database app set statement_timeout = '5s'; alter role app set statement_timeout = '7s'",
+    )
+    .await;
+
+    let report = plainly(&postgres).await;
+
+    let finding = fires(&report, "PGM-SRV-007");
+    assert_eq!(
+        finding.hint.as_deref(),
+        Some("ALTER ROLE app RESET statement_timeout")
+    );
+}
+
+#[tokio::test]
 async fn a_limit_on_transactions_is_found_where_there_is_such_a_thing() {
     if !has_major(17) {
         return;

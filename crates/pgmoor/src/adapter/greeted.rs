@@ -166,7 +166,19 @@ impl AsyncWrite for Greeted {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.poll_shutdown(cx)
+        // Whoever shuts down has said goodbye before: a server that has closed by now is what is wanted.
+        let is_over = |error: &io::Error| {
+            matches!(
+                error.kind(),
+                io::ErrorKind::NotConnected
+                    | io::ErrorKind::BrokenPipe
+                    | io::ErrorKind::ConnectionReset
+            )
+        };
+        match ready!(self.stream.poll_shutdown(cx)) {
+            Err(error) if is_over(&error) => Poll::Ready(Ok(())),
+            outcome => Poll::Ready(outcome),
+        }
     }
 }
 
@@ -179,7 +191,38 @@ fn unsayable(error: impl std::fmt::Display) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use super::Startup;
+    use std::time::Duration;
+
+    use tokio::io::AsyncWriteExt;
+
+    use super::{Greeted, Startup};
+    use crate::stream::Stream;
+
+    #[tokio::test]
+    async fn the_end_is_no_error_where_the_server_was_first() {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let socket = tokio::net::TcpStream::connect(address)
+            .await
+            .expect("connected");
+        let mut stream = Stream::tcp(socket).expect("a stream");
+        let (server, _) = listener.accept().await.expect("accepted");
+        socket2::SockRef::from(&server)
+            .set_linger(Some(Duration::ZERO))
+            .expect("no lingering");
+        drop(server);
+        assert!(stream.read_some(&mut [0; 8]).await.is_err(), "it was reset");
+        let mut greeted = Greeted {
+            stream,
+            startup: Startup::Done,
+            greeting: Vec::new(),
+            read: 0,
+        };
+
+        greeted.shutdown().await.expect("no error");
+    }
 
     fn fresh() -> Startup {
         Startup::Length {

@@ -14,6 +14,9 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(on: Ground<'_>) -> Outcome {
     let facts = on.capacity()?;
+    if facts.is_blind() {
+        return skip("the login does not see other sessions: GRANT pg_monitor would let it");
+    }
     let connections = &facts.connections;
     if connections.used == 0 {
         return skip("nobody else is connected");

@@ -17,7 +17,7 @@ fn judge(on: Ground<'_>) -> Outcome {
         return skip("there is no sequence in use that the login may read");
     };
     let seen = format!("{name} has used {:.0} % of its numbers", used * 100.0);
-    let hint = "make the column and its sequence bigint: ALTER TABLE … ALTER COLUMN … TYPE bigint; ALTER SEQUENCE … AS bigint";
+    let hint = "make the column and its sequence bigint; ALTER COLUMN … TYPE bigint rewrites the table while nobody can use it, so on a large one add a bigint column, fill it in steps and swap them";
     Ok(match *used {
         0.9.. => fail(seen).hint_text(hint),
         0.75.. => warn(seen).hint_text(hint),

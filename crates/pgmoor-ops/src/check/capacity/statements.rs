@@ -15,13 +15,23 @@ pub(super) const CHECK: Check = Check {
 fn judge(on: Ground<'_>) -> Outcome {
     let facts = on.extensions()?;
     let known = facts.extensions.get("pg_stat_statements");
-    if known.is_some_and(|known| known.installed.is_some()) {
-        return Ok(pass("it is installed"));
-    }
-    Ok(match known.is_some_and(|known| known.available.is_some()) {
-        true => warn("pg_stat_statements is not installed").hint_text(
-            "add it to shared_preload_libraries, restart the server, and CREATE EXTENSION pg_stat_statements",
+    let is_installed = known.is_some_and(|known| known.installed.is_some());
+    let is_preloaded = facts
+        .preloaded
+        .as_ref()
+        .map(|libraries| libraries.iter().any(|library| library == "pg_stat_statements"));
+    Ok(match (is_installed, is_preloaded) {
+        (true, Some(true)) => pass("it is installed and loaded"),
+        (true, None) => pass("it is installed; whether it is loaded is not shown to the login"),
+        (true, Some(false)) => warn("pg_stat_statements is installed, but not loaded: its view gives an error").hint_text(
+            "add it to shared_preload_libraries and restart the server",
         ),
-        false => warn("the server has no pg_stat_statements").hint_text("install the package with the contributed extensions"),
+        (false, Some(true)) => warn("pg_stat_statements is loaded, but not installed in this database")
+            .hint_text("CREATE EXTENSION pg_stat_statements"),
+        (false, _) if known.is_some() => warn("pg_stat_statements is not installed").hint_text(
+            "CREATE EXTENSION pg_stat_statements; where that is not enough, add it to shared_preload_libraries and restart the server",
+        ),
+        (false, _) => warn("the server has no pg_stat_statements")
+            .hint_text("install the package with the contributed extensions"),
     })
 }

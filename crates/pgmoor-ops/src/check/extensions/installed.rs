@@ -31,21 +31,24 @@ fn judge(on: Ground<'_>) -> Outcome {
     if missing.is_empty() {
         return Ok(pass("all that are available are installed"));
     }
+    let admin = on.server()?.vendor.admin_role();
     let is_ours = |known: &Extension| {
         rights.role.is_superuser
+            || admin.is_some_and(|admin| rights.member_of.iter().any(|role| role == admin))
             || (rights.database.may_create && (known.is_trusted || !known.needs_superuser))
     };
     let names = |all: &[(&str, &Extension)]| all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
     let (ours, others): (Vec<_>, Vec<_>) = missing.into_iter().partition(|(_, known)| is_ours(known));
     let create = |all: &[(&str, &Extension)]| {
-        let statements = all.iter().map(|(name, _)| {
+        let statements = all.iter().map(|(name, known)| {
             let wanted = requirement.extensions.get(*name).and_then(|wanted| wanted.schema.as_deref());
             let schema = wanted.map_or(String::new(), |schema| format!(" SCHEMA {}", identifier(schema)));
-            format!("CREATE EXTENSION IF NOT EXISTS {}{schema}", identifier(name))
+            let cascade = if known.requires.is_empty() { "" } else { " CASCADE" };
+            format!("CREATE EXTENSION IF NOT EXISTS {}{schema}{cascade}", identifier(name))
         });
         statements.collect::<Vec<_>>().join("; ")
     };
-    let who = on.server()?.vendor.admin_role().unwrap_or("a superuser");
+    let who = admin.unwrap_or("a superuser");
     if !others.is_empty() {
         let seen = format!("{} not installed, and \"{}\" may not install them", names(&others), rights.user);
         return Ok(fail(seen).hint(format!("as {who}, in database \"{}\": {}", rights.database.name, create(&others))));

@@ -31,6 +31,19 @@ fn judge(on: Ground<'_>) -> Outcome {
         let target = match &wanted.schema {
             Some(target) if target != schema => target.as_str(),
             None if schema != "pg_catalog" && !path.iter().any(|on_path| on_path == schema) => requirement.schema.as_str(),
+            Some(_) if schema != "pg_catalog" && !path.iter().any(|on_path| on_path == schema) => {
+                // current_schemas leaves out what the login may not use.
+                let seen = format!(
+                    "{name} is in schema \"{schema}\", which is not on the search path ({}), or closed to the login",
+                    rights.search_path
+                );
+                let (user, schema) = (identifier(&rights.user), identifier(schema));
+                return Ok(fail(seen).hint(format!(
+                    "GRANT USAGE ON SCHEMA {schema} TO {user}; and add {schema} to the search path: ALTER ROLE {user} IN DATABASE {} SET search_path = {}, {schema}",
+                    identifier(&rights.database.name),
+                    rights.search_path
+                )));
+            }
             _ => {
                 found.push(format!("{name} in {schema}"));
                 continue;

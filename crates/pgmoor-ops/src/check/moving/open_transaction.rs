@@ -22,7 +22,11 @@ fn judge(on: Ground<'_>) -> Outcome {
         return skip("not asked for; add --for move");
     }
 
-    let Some(began) = on.capacity()?.oldest_transaction else {
+    let facts = on.capacity()?;
+    let Some(began) = facts.oldest_transaction else {
+        if facts.is_blind() {
+            return skip("the login does not see other sessions: GRANT pg_monitor would let it");
+        }
         return Ok(pass("no other session that the login sees has one open"));
     };
     let open = on.asked.now.duration_since(began).unwrap_or_default();

@@ -20,16 +20,18 @@ fn judge(on: Ground<'_>) -> Outcome {
         return skip("not asked for; add --for move");
     }
 
-    let Some(most) = on.server()?.number("max_wal_senders") else {
+    let server = on.server()?;
+    let Some(most) = server.number("max_wal_senders") else {
         return skip("max_wal_senders is not shown");
     };
     let used = on.moving()?.senders_used;
+    let wanted = used + WANTED + 2;
     let seen = format!("{used} of {most} (max_wal_senders) are in use");
     Ok(match most - used >= WANTED {
         true => pass(seen),
-        false => fail(format!("{seen}; a move takes {WANTED}")).hint(format!(
-            "ALTER SYSTEM SET max_wal_senders = {}, and restart the server",
-            used + WANTED + 2
-        )),
+        false => fail(format!("{seen}; a move takes {WANTED}")).hint(match server.vendor.is_managed() {
+            true => format!("set max_wal_senders to {wanted} in the parameters of the instance, which restarts it"),
+            false => format!("ALTER SYSTEM SET max_wal_senders = {wanted}, and restart the server"),
+        }),
     })
 }

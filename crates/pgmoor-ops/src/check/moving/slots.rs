@@ -20,16 +20,18 @@ fn judge(on: Ground<'_>) -> Outcome {
         return skip("not asked for; add --for move");
     }
 
-    let Some(most) = on.server()?.number("max_replication_slots") else {
+    let server = on.server()?;
+    let Some(most) = server.number("max_replication_slots") else {
         return skip("max_replication_slots is not shown");
     };
     let used = on.moving()?.slots_used;
+    let wanted = used + WANTED + 2;
     let seen = format!("{used} of {most} (max_replication_slots) are in use");
     Ok(match most - used >= WANTED {
         true => pass(seen),
-        false => fail(format!("{seen}; a move takes {WANTED}")).hint(format!(
-            "ALTER SYSTEM SET max_replication_slots = {}, and restart the server",
-            used + WANTED + 2
-        )),
+        false => fail(format!("{seen}; a move takes {WANTED}")).hint(match server.vendor.is_managed() {
+            true => format!("set max_replication_slots to {wanted} in the parameters of the instance, which restarts it"),
+            false => format!("ALTER SYSTEM SET max_replication_slots = {wanted}, and restart the server"),
+        }),
     })
 }

@@ -30,6 +30,10 @@ fn judge(on: Ground<'_>) -> Outcome {
     let missing = missing.join(", ");
     Ok(fail(format!("\"{}\" has not {missing} on schema \"{}\"", rights.user, schema.name)).hint(format!(
         "as {}: GRANT {missing} ON SCHEMA {name} TO {user}",
-        schema.owner
+        // That role is whoever owns the database: nobody can log in as it.
+        match schema.owner.as_str() {
+            "pg_database_owner" => &rights.database.owner,
+            owner => owner,
+        }
     )))
 }

@@ -3,7 +3,7 @@
 use crate::check::verdict::{fail, pass, warn};
 use crate::check::{Check, Ground, Layer, Outcome};
 use crate::requirement::Right;
-use crate::sql::identifier;
+use crate::sql::{identifier, literal};
 
 pub(super) const CHECK: Check = Check {
     id: "PGM-RGT-007",
@@ -27,18 +27,20 @@ fn judge(on: Ground<'_>) -> Outcome {
         most.owner,
         most.some.join(", ")
     );
-    let (owner, user) = (identifier(&most.owner), identifier(&rights.user));
-    let hint = match on.server()?.vendor.is_managed() {
-        // Nobody there is superuser: whoever reassigns must be a member of both roles.
-        true => format!(
-            "as an administrator, in database \"{}\": GRANT {owner}, {user} TO CURRENT_USER; REASSIGN OWNED BY {owner} TO {user}",
-            rights.database.name
-        ),
-        false => format!(
-            "in database \"{}\": REASSIGN OWNED BY {owner} TO {user}; or one by one: ALTER TABLE … OWNER TO {user}",
-            rights.database.name
-        ),
-    };
+    let user = identifier(&rights.user);
+    let schema = literal(&on.asked.requirement.schema);
+    // Not REASSIGN OWNED: that would take along what the owner has in other schemas and databases, and is
+    // refused for the superuser that a server begins with.
+    let hint = format!(
+        "as \"{}\" or an administrator, who must be a member of \"{}\", in psql on database \"{}\": \
+         SELECT format('ALTER TABLE %s OWNER TO {user}', oid::regclass) FROM pg_class \
+         WHERE relnamespace = {schema}::regnamespace AND relowner = {}::regrole AND relkind IN ('r','p','v','m','f') \\gexec \
+         (sequences of columns follow their tables; functions and types likewise by ALTER ROUTINE and ALTER TYPE)",
+        most.owner,
+        rights.user,
+        rights.database.name,
+        literal(&identifier(&most.owner)),
+    );
     Ok(match on.asked.requirement.needs(Right::CreateTable) {
         true => fail(seen).hint(hint),
         false => warn(seen).hint(hint),

@@ -19,7 +19,7 @@ fn judge(on: Ground<'_>) -> Outcome {
         return skip("the application takes on no other role");
     }
     let rights = on.rights()?;
-    let own: Vec<&str> = rights.member_of.iter().map(String::as_str).filter(|name| !name.starts_with("pg_")).collect();
+    let own: Vec<&str> = rights.member_of.iter().map(String::as_str).filter(|name| !["pg_", "rds_", "cloudsql", "alloydb", "azure_"].iter().any(|vendors| name.starts_with(vendors))).collect();
     if rights.role.is_superuser || !own.is_empty() {
         return Ok(pass(format!("\"{}\" is a member of {}", rights.user, own.join(", "))));
     }

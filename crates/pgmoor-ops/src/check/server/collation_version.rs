@@ -1,6 +1,6 @@
 //! Whether the order of texts is still the one that indexes were built by.
 
-use crate::check::verdict::{pass, warn};
+use crate::check::verdict::{pass, skip, warn};
 use crate::check::{Check, Ground, Layer, Outcome};
 use crate::sql::identifier;
 
@@ -25,7 +25,7 @@ fn judge(on: Ground<'_>) -> Outcome {
             collation.collate, collation.provider
         );
         return Ok(warn(seen).hint(format!(
-            "REINDEX DATABASE {name}; ALTER DATABASE {name} REFRESH COLLATION VERSION"
+            "REINDEX (CONCURRENTLY) DATABASE {name}; ALTER DATABASE {name} REFRESH COLLATION VERSION"
         )));
     }
     if let Some(first) = server.stale_collations.first() {
@@ -33,6 +33,9 @@ fn judge(on: Ground<'_>) -> Outcome {
         return Ok(warn(seen).hint(format!(
             "rebuild the indexes that use them, then ALTER COLLATION {first} REFRESH VERSION"
         )));
+    }
+    if server.major() < 15 && !["C", "POSIX"].contains(&collation.collate.as_str()) {
+        return skip("before PostgreSQL 15 the version of the default collation is not recorded");
     }
     Ok(pass(format!("{} by {}", collation.collate, collation.provider)))
 }

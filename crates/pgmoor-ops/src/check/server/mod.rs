@@ -26,12 +26,24 @@ fn undo(server: &Server, on: Ground<'_>, name: &str, value: &str) -> String {
     let Ok(session) = on.session() else {
         return format!("SET {name} = {value}");
     };
-    let said = server.overrides.iter().find(|said| {
-        said.setting
-            .split('=')
-            .next()
-            .is_some_and(|set| set.eq_ignore_ascii_case(name))
-    });
+    if server
+        .settings
+        .get(name)
+        .is_some_and(|setting| setting.source == "client")
+    {
+        return format!(
+            "it comes from the address or from PGOPTIONS: take {name} out of \"options\" there"
+        );
+    }
+    // As PostgreSQL has it: what is said of both wins over the role's, and that over the database's.
+    let said = server
+        .overrides
+        .iter()
+        .filter(|said| {
+            let set = said.setting.split('=').next();
+            set.is_some_and(|set| set.eq_ignore_ascii_case(name))
+        })
+        .max_by_key(|said| (said.is_of_role, said.is_of_database));
     match said {
         Some(said) => said.reset(&session.database, &session.user),
         None => format!(
