@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::stream::{self, StreamExt};
 use tokio::time::Instant;
 
-use crate::check::{Asked, Ground, Layer, Selection, judge};
+use crate::check::{Asked, Budget, Ground, Layer, Selection, judge};
 use crate::facts::{Facts, Subject, Wanted};
 use crate::report::{DatabaseReport, Report};
 
@@ -43,7 +43,7 @@ pub async fn run(
 ) -> Report {
     let (started_at, started) = (SystemTime::now(), Instant::now());
     let looks = examinations.iter().map(async |examination| {
-        let report = examine(examination, options).await;
+        let report = examine(examination, examinations, options).await;
         done(&report);
         report
     });
@@ -51,7 +51,11 @@ pub async fn run(
     Report::new(&options.version, started_at, started.elapsed(), databases)
 }
 
-async fn examine(examination: &Examination, options: &Options) -> DatabaseReport {
+async fn examine(
+    examination: &Examination,
+    all: &[Examination],
+    options: &Options,
+) -> DatabaseReport {
     let started = Instant::now();
     let Examination { subject, asked } = examination;
     let wanted = Wanted {
@@ -61,6 +65,36 @@ async fn examine(examination: &Examination, options: &Options) -> DatabaseReport
         limit: options.limit,
     };
     let facts = Facts::read(subject, &wanted).await;
-    let judged = judge(Ground::new(&facts, asked), &options.selection);
+    let judged = judge(
+        Ground::new(&facts, asked).beside(siblings(examination, all)),
+        &options.selection,
+    );
     DatabaseReport::new(subject, asked, &facts, &judged, started.elapsed())
+}
+
+/// The connections that applications of other databases open at the same server.
+fn siblings(examination: &Examination, all: &[Examination]) -> i64 {
+    let others = all
+        .iter()
+        .filter(|other| !std::ptr::eq(*other, examination));
+    others
+        .filter(|other| is_same_server(&examination.subject, &other.subject))
+        .map(|other| Budget::of(&other.asked).total())
+        .sum()
+}
+
+fn is_same_server(one: &Subject, other: &Subject) -> bool {
+    if one.endpoint.is_some() && one.endpoint == other.endpoint {
+        return true;
+    }
+    let hosts = |subject: &Subject| -> Option<Vec<String>> {
+        // By Cloud SQL's connector the address says nothing.
+        let goes_by_hosts = subject
+            .connector
+            .as_ref()
+            .is_some_and(|connector| !connector.goes_by_line());
+        let endpoint = subject.configuration.endpoint().filter(|_| goes_by_hosts)?;
+        Some(endpoint.hosts.iter().map(ToString::to_string).collect())
+    };
+    hosts(one).is_some_and(|hosts_of_one| Some(hosts_of_one) == hosts(other))
 }

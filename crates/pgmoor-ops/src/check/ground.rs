@@ -42,6 +42,7 @@ pub struct Ground<'a> {
     facts: &'a Facts,
     /// What is asked of the database.
     pub asked: &'a Asked,
+    siblings: i64,
 }
 
 /// How many connections an application opens.
@@ -51,9 +52,24 @@ pub struct Budget {
     pub replicas: i64,
     /// How many connections each opens at most.
     pub connections: i64,
+    /// How many the applications of other databases at the same server open, as far as they are looked at
+    /// too.
+    pub siblings: i64,
 }
 
 impl Budget {
+    /// What is asked of one database by itself.
+    pub fn of(asked: &Asked) -> Self {
+        let requirement = &asked.requirement;
+        let replicas = asked.replicas.unwrap_or(requirement.replicas.get());
+        let connections = asked.connections.unwrap_or(requirement.connections.get());
+        Self {
+            replicas: i64::from(replicas),
+            connections: i64::from(connections),
+            siblings: 0,
+        }
+    }
+
     /// How many all of them open.
     pub fn total(self) -> i64 {
         self.replicas * self.connections
@@ -63,7 +79,18 @@ impl Budget {
 impl<'a> Ground<'a> {
     /// The facts of one database, and what is asked of it.
     pub fn new(facts: &'a Facts, asked: &'a Asked) -> Self {
-        Self { facts, asked }
+        let siblings = 0;
+        Self {
+            facts,
+            asked,
+            siblings,
+        }
+    }
+
+    /// Counts the connections that applications of other databases at the same server open.
+    #[must_use]
+    pub fn beside(self, siblings: i64) -> Self {
+        Self { siblings, ..self }
     }
 
     /// How it is configured; that is always known.
@@ -169,15 +196,9 @@ impl<'a> Ground<'a> {
 
     /// How many connections the application will open.
     pub fn budget(self) -> Budget {
-        let requirement = &self.asked.requirement;
-        let replicas = self.asked.replicas.unwrap_or(requirement.replicas.get());
-        let connections = self
-            .asked
-            .connections
-            .unwrap_or(requirement.connections.get());
         Budget {
-            replicas: i64::from(replicas),
-            connections: i64::from(connections),
+            siblings: self.siblings,
+            ..Budget::of(self.asked)
         }
     }
 }

@@ -6,7 +6,7 @@ use pgmoor_ops::report::Status;
 use pgmoor_testkit::Postgres;
 
 use crate::prepared::{admin, look, plainly, sql};
-use crate::site::{fires, leads, passes};
+use crate::site::{Look, fires, leads, passes};
 
 #[tokio::test]
 async fn too_few_connections_for_all_replicas_are_found_with_the_sum() {
@@ -43,6 +43,27 @@ async fn connections_that_others_have_count() {
     let report = look(&postgres, |look| look.asked.connections = Some(95)).await;
     let finding = leads(&report, "PGM-CAP-001");
     assert!(finding.seen.contains("5 in use by others"), "{finding:?}");
+}
+
+#[tokio::test]
+async fn databases_at_one_server_share_its_connections() {
+    let postgres = Postgres::start().await;
+    let look = || {
+        let mut look = Look::at(&postgres.url());
+        look.asked.connections = Some(60);
+        look
+    };
+    passes(&look().report().await, "PGM-CAP-001");
+
+    let report = look().beside(look()).await;
+
+    let finding = leads(&report, "PGM-CAP-001");
+    assert!(
+        finding
+            .seen
+            .contains("60 for the other databases at this server"),
+        "{finding:?}"
+    );
 }
 
 #[tokio::test]

@@ -104,6 +104,14 @@ impl Look {
         preflight::run(&[self.examination()], &options, |_| {}).await
     }
 
+    /// Looks at this database together with another one of the same configuration.
+    pub(crate) async fn beside(self, other: Look) -> DatabaseReport {
+        let options = options(self.limit);
+        let both = [self.examination(), other.examination()];
+        let mut report = preflight::run(&both, &options, |_| {}).await;
+        report.databases.remove(0)
+    }
+
     /// Judges what was read after it was changed: for what no server here can be made to do.
     pub(crate) async fn changed(self, change: impl FnOnce(&mut Facts)) -> DatabaseReport {
         let limit = self.limit;

@@ -17,17 +17,22 @@ fn judge(on: Ground<'_>) -> Outcome {
     let facts = &on.capacity()?.connections;
     let budget = on.budget();
     let (usable, others) = (facts.usable(), facts.others());
-    let left = usable - others - budget.total();
+    let left = usable - others - budget.total() - budget.siblings;
     let bar = Bar::new(
         facts.max,
         &[
             ("application", budget.total()),
+            ("other databases", budget.siblings),
             ("others", others),
             ("reserved", facts.reserved),
         ],
     );
+    let siblings = match budget.siblings {
+        0 => String::new(),
+        count => format!(", {count} for the other databases at this server"),
+    };
     let sum = format!(
-        "{} × {} = {} of {usable} usable{}",
+        "{} × {} = {} of {usable} usable{siblings}{}",
         counted(budget.replicas, "replica"),
         budget.connections,
         budget.total(),
@@ -39,7 +44,7 @@ fn judge(on: Ground<'_>) -> Outcome {
     if left < 0 {
         let hint = format!(
             "let the gateway share connections (pool: {{ mode: transaction, size: {} }}), open fewer for each replica, or raise max_connections",
-            ((usable - others) / budget.replicas.max(1)).max(1)
+            ((usable - others - budget.siblings) / budget.replicas.max(1)).max(1)
         );
         return Ok(fail(format!("{sum}; {} too few", -left)).hint(hint).bar(bar));
     }
