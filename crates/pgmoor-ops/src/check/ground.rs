@@ -30,6 +30,8 @@ pub struct Asked {
     pub replicas: Option<u32>,
     /// How many connections each of them opens at most, where that is not as the system has it.
     pub connections: Option<u32>,
+    /// Whether another login runs the migrations, and owns what they make.
+    pub migrates_elsewhere: bool,
     /// Whether its data is to be moved away from there.
     pub for_move: bool,
     /// What the time is.

@@ -158,6 +158,29 @@ async fn tables_that_another_role_will_make_are_open_or_it_is_said() {
 }
 
 #[tokio::test]
+async fn a_login_that_does_not_migrate_need_not_own_or_make_tables() {
+    let postgres = Postgres::start().await;
+    sql(
+        &postgres,
+        "create role owner; grant all on schema public to owner; alter database app owner to postgres;
+         revoke all on schema public from app, public; grant usage on schema public to app;
+         create table public.t (id int); alter table public.t owner to owner; grant all on public.t to app;
+         alter default privileges for role owner in schema public grant all on tables to app",
+    )
+    .await;
+
+    let report = look(&postgres, |look| {
+        look.asked.requirement.rights = vec![Right::CreateTable];
+        look.asked.migrates_elsewhere = true;
+    })
+    .await;
+
+    passes(&report, "PGM-RGT-008");
+    passes(&report, "PGM-RGT-009");
+    assert_eq!(report.first, None, "{report:?}");
+}
+
+#[tokio::test]
 async fn a_table_that_can_only_be_read_is_found() {
     let postgres = Postgres::start().await;
     sql(

@@ -42,6 +42,7 @@ pub(crate) fn asked() -> Asked {
         requirement: requirement(),
         replicas: None,
         connections: None,
+        migrates_elsewhere: false,
         for_move: false,
         now: SystemTime::now(),
     }

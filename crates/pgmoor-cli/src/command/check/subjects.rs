@@ -41,7 +41,12 @@ pub(super) async fn of_configuration(
     for name in names(&loaded, &arguments.databases)? {
         let database = &loaded.settings.databases[&name];
         let system = arguments.system.as_deref().or(database.system.as_deref());
-        let asked = asked(system, &loaded.tree, arguments)?;
+        let schema = database.schema.as_ref();
+        let asked = Asked {
+            migrates_elsewhere: schema
+                .is_some_and(|schema| schema.endpoint.is_some() || schema.role.is_some()),
+            ..asked(system, &loaded.tree, arguments)?
+        };
         let endpoint = database.endpoint.clone().unwrap_or_default();
         let Some(settings) = loaded.settings.endpoints.get(&endpoint) else {
             continue;
@@ -82,6 +87,7 @@ pub(super) fn asked(
         requirement: systems::requirement(system, tree)?,
         replicas: arguments.replicas,
         connections: arguments.connections,
+        migrates_elsewhere: false,
         for_move: arguments.purpose == Some(args::Purpose::Move),
         now: SystemTime::now(),
     })

@@ -1,6 +1,6 @@
 //! Whose the tables are.
 
-use crate::check::verdict::{fail, pass, warn};
+use crate::check::verdict::{fail, pass, skip, warn};
 use crate::check::{Check, Ground, Layer, Outcome};
 use crate::requirement::Right;
 use crate::sql::{identifier, literal};
@@ -16,6 +16,9 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(on: Ground<'_>) -> Outcome {
     let rights = on.rights()?;
+    if on.asked.migrates_elsewhere {
+        return skip("another login runs the migrations (schema.endpoint, schema.role)");
+    }
     let total: i64 = rights.foreign_objects.iter().map(|foreign| foreign.count).sum();
     let Some(most) = rights.foreign_objects.first() else {
         return Ok(pass(format!("nothing in schema \"{}\" belongs to others", on.asked.requirement.schema)));
