@@ -35,6 +35,7 @@ pub fn plan(wanted: &Wanted, found: &Found) -> Result<Plan, Vec<Impossible>> {
     planner.role();
     planner.database();
     planner.schema();
+    planner.schemas_of_extensions();
     planner.extensions();
     planner.search_path();
     planner.membership();
@@ -225,13 +226,58 @@ impl Planner<'_> {
             Some((_, true, true)) => {
                 self.there(format!("schema {name}, in which {role} may create"))
             }
-            Some(_) => self.step(
-                Place::Database,
-                format!("let {role} create in the schema {name}"),
-                format!("grant usage, create on schema {name} to {role}"),
-                Some(format!("revoke usage, create on schema {name} from {role}")),
-            ),
+            // Only what is missing: the undo must not take away what was there before.
+            Some((_, may_use, _)) => {
+                let missing = if *may_use { "create" } else { "usage, create" };
+                self.step(
+                    Place::Database,
+                    format!("let {role} create in the schema {name}"),
+                    format!("grant {missing} on schema {name} to {role}"),
+                    Some(format!("revoke {missing} on schema {name} from {role}")),
+                );
+            }
         }
+    }
+
+    /// The schemas that extensions are to be in, besides that of the application: there, and open to it.
+    fn schemas_of_extensions(&mut self) {
+        let found = self.found;
+        let role = self.role.clone();
+        for schema in self.further_schemas() {
+            let name = identifier(&schema).into_owned();
+            let mut there = found.inside.schemas.iter();
+            match there.find(|(known, ..)| *known == schema) {
+                Some((_, true, _)) => {}
+                Some(_) => self.step(
+                    Place::Database,
+                    format!("let {role} use what is in the schema {name}"),
+                    format!("grant usage on schema {name} to {role}"),
+                    Some(format!("revoke usage on schema {name} from {role}")),
+                ),
+                None if found.database.is_none() && schema == "public" => {}
+                None => {
+                    self.acts_as_role = true;
+                    self.step(
+                        Place::Database,
+                        format!("create the schema {name}, owned by {role}"),
+                        format!("create schema {name} authorization {role}"),
+                        Some(format!("drop schema {name}")),
+                    );
+                }
+            }
+        }
+    }
+
+    /// The schemas that extensions are to be in and that are not the application's own.
+    fn further_schemas(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        let asked = self.wanted.extensions.iter();
+        for schema in asked.filter_map(|extension| extension.schema.clone()) {
+            if schema != self.wanted.schema && !names.contains(&schema) {
+                names.push(schema);
+            }
+        }
+        names
     }
 
     fn extensions(&mut self) {
@@ -278,19 +324,12 @@ impl Planner<'_> {
 
     fn search_path(&mut self) {
         let (wanted, found) = (self.wanted, self.found);
-        if wanted.schema == "public" {
+        let further = self.further_schemas();
+        if wanted.schema == "public" && further.is_empty() {
             return;
         }
         let mut names = vec![wanted.schema.clone()];
-        for schema in wanted
-            .extensions
-            .iter()
-            .filter_map(|one| one.schema.clone())
-        {
-            if !names.contains(&schema) {
-                names.push(schema);
-            }
-        }
+        names.extend(further);
         if !names.iter().any(|name| name == "public") {
             names.push("public".into());
         }

@@ -118,6 +118,32 @@ async fn a_superuser_makes_all_of_it_and_the_second_time_nothing() {
 }
 
 #[tokio::test]
+async fn an_extension_in_a_schema_of_its_own_can_be_used() {
+    let postgres = Postgres::start().await;
+    for (role, is_superuser) in [("shop", true), ("stall", false)] {
+        let connector = match is_superuser {
+            true => superuser(&postgres),
+            false => manager(&postgres).await,
+        };
+        let mut wanted = with_password(role, role, "public", &["hstore"]);
+        wanted.extensions[0].schema = Some("Extra".to_owned());
+
+        let first = plan(&connector, &wanted).await.unwrap();
+        let applied = apply(&connector, &wanted, &first).await;
+        assert!(applied.failed.is_none(), "{role}: {:?}", applied.failed);
+
+        works(&postgres, role, role, "public").await;
+        let client = postgres.connect_as(role, "geheim", role).await;
+        let row = client
+            .query_one("select ('a=>1'::hstore -> 'a')", &[])
+            .await;
+        assert_eq!(row.unwrap().get::<_, String>(0), "1");
+        let second = plan(&connector, &wanted).await.unwrap();
+        assert!(second.is_empty(), "{role}: {:?}", second.steps);
+    }
+}
+
+#[tokio::test]
 async fn a_login_with_createrole_and_createdb_makes_all_of_it_and_keeps_no_membership() {
     for major in majors() {
         let postgres = Postgres::builder().major(major).start().await;
