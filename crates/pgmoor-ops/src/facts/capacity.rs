@@ -99,7 +99,7 @@ pub struct Slot {
 /// Reads them.
 ///
 /// # Errors
-/// As [`group`].
+/// [`Error::Statement`], [`Error::Timeout`].
 pub async fn read(session: &Session, limit: Duration) -> Result<Capacity, Error> {
     let version = session.server_version;
     group(session, "read how much room there is", limit, async |reader| {

@@ -40,7 +40,7 @@ pub struct Extension {
 /// Reads them.
 ///
 /// # Errors
-/// As [`group`].
+/// [`Error::Statement`], [`Error::Timeout`].
 pub async fn read(session: &Session, limit: Duration) -> Result<Extensions, Error> {
     let trusted = match session.server_version {
         130_000.. => "v.trusted",

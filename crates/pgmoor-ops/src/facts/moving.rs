@@ -80,7 +80,7 @@ pub struct Moving {
 /// Reads them.
 ///
 /// # Errors
-/// As [`group`].
+/// [`Error::Statement`], [`Error::Timeout`].
 pub async fn read(session: &Session, limit: Duration) -> Result<Moving, Error> {
     group(session, "read what a move depends on", limit, async |reader| {
         let rows = reader.rows(RIGHTS).await?;

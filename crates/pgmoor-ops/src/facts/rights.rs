@@ -141,7 +141,7 @@ pub struct OtherDatabase {
 /// Reads them.
 ///
 /// # Errors
-/// As [`group`].
+/// [`Error::Statement`], [`Error::Timeout`].
 pub async fn read(
     session: &Session,
     schema: &str,

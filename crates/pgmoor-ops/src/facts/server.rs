@@ -171,7 +171,7 @@ impl Server {
 /// Reads them.
 ///
 /// # Errors
-/// As [`group`].
+/// [`Error::Statement`], [`Error::Timeout`].
 pub async fn read(session: &Session, limit: Duration) -> Result<Server, Error> {
     let version = session.server_version;
     group(

@@ -84,7 +84,7 @@ impl Kind {
     }
 }
 
-/// An array of [`Grant`](crate::catalogue::Grant) out of an `aclitem[]`, as a select list.
+/// An array of `Grant` out of an `aclitem[]`, as a select list.
 pub(super) fn grants(acl: &str) -> String {
     format!(
         "coalesce(jsonb_agg(jsonb_build_object('grantee', (select rolname from pg_roles where oid = x.grantee),
