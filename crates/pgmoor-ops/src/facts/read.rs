@@ -129,7 +129,9 @@ async fn through(
     facts.capacity = read(capacity::read(session, limit)).await;
     facts.moving = match wanted.moving {
         true => read(moving::read(session, limit)).await,
-        false => Err(Unread::NotApplicable("nobody asked for it".to_owned())),
+        false => Err(Unread::NotApplicable(
+            "not asked for; add --for move".to_owned(),
+        )),
     };
 }
 

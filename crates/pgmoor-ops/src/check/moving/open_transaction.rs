@@ -18,10 +18,7 @@ pub(super) const CHECK: Check = Check {
 const LONG: Duration = Duration::from_secs(60);
 
 fn judge(on: Ground<'_>) -> Outcome {
-    if !on.asked.for_move {
-        return skip("not asked for; add --for move");
-    }
-
+    on.moving()?;
     let facts = on.capacity()?;
     let Some(began) = facts.oldest_transaction else {
         if facts.is_blind() {

@@ -1,6 +1,6 @@
 //! Whether the login may publish the tables.
 
-use crate::check::verdict::{fail, pass, skip};
+use crate::check::verdict::{fail, pass};
 use crate::check::{Check, Ground, Layer, Outcome};
 use crate::sql::identifier;
 
@@ -14,10 +14,6 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(on: Ground<'_>) -> Outcome {
-    if !on.asked.for_move {
-        return skip("not asked for; add --for move");
-    }
-
     let (facts, user) = (on.moving()?, &on.rights()?.user);
     if facts.may_publish_all {
         return Ok(pass(format!("\"{user}\" may")));

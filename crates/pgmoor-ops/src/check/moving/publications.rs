@@ -1,6 +1,6 @@
 //! Whether others follow this database.
 
-use crate::check::verdict::{pass, skip, warn};
+use crate::check::verdict::{pass, warn};
 use crate::check::{Check, Ground, Layer, Outcome};
 
 pub(super) const CHECK: Check = Check {
@@ -13,10 +13,6 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(on: Ground<'_>) -> Outcome {
-    if !on.asked.for_move {
-        return skip("not asked for; add --for move");
-    }
-
     let found = &on.moving()?.publications;
     Ok(match found.count {
         0 => pass("there are none"),

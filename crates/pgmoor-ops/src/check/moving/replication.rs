@@ -1,6 +1,6 @@
 //! Whether the login may follow.
 
-use crate::check::verdict::{fail, pass, skip};
+use crate::check::verdict::{fail, pass};
 use crate::check::{Check, Ground, Layer, Outcome};
 use crate::facts::Vendor;
 use crate::sql::identifier;
@@ -15,10 +15,6 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(on: Ground<'_>) -> Outcome {
-    if !on.asked.for_move {
-        return skip("not asked for; add --for move");
-    }
-
     let (facts, user) = (on.moving()?, &on.rights()?.user);
     if facts.may_replicate {
         return Ok(pass(format!("\"{user}\" may replicate")));

@@ -1,6 +1,6 @@
 //! Whether rows are hidden from the login.
 
-use crate::check::verdict::{fail, pass, skip};
+use crate::check::verdict::{fail, pass};
 use crate::check::{Check, Ground, Layer, Outcome};
 
 pub(super) const CHECK: Check = Check {
@@ -13,10 +13,6 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(on: Ground<'_>) -> Outcome {
-    if !on.asked.for_move {
-        return skip("not asked for; add --for move");
-    }
-
     let found = &on.moving()?.hidden_by_rls;
     Ok(match found.count {
         0 => pass("row-level security hides nothing"),

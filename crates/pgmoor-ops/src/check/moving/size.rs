@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::check::verdict::{pass, skip, warn};
+use crate::check::verdict::{pass, warn};
 use crate::check::words::{bytes, counted, duration};
 use crate::check::{Check, Ground, Layer, Outcome};
 
@@ -22,10 +22,6 @@ const RATE: i64 = 50_000_000;
 const SMALL: i64 = 1 << 30;
 
 fn judge(on: Ground<'_>) -> Outcome {
-    if !on.asked.for_move {
-        return skip("not asked for; add --for move");
-    }
-
     let facts = on.moving()?;
     let total = facts.table_bytes.saturating_add(facts.index_bytes);
     let seconds = u64::try_from(facts.table_bytes / RATE).unwrap_or_default().max(1);

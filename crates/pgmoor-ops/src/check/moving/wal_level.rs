@@ -1,6 +1,6 @@
 //! Whether changes can be followed.
 
-use crate::check::verdict::{fail, pass, skip};
+use crate::check::verdict::{fail, pass};
 use crate::check::{Check, Ground, Layer, Outcome};
 use crate::facts::Vendor;
 
@@ -14,10 +14,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn judge(on: Ground<'_>) -> Outcome {
-    if !on.asked.for_move {
-        return skip("not asked for; add --for move");
-    }
-
+    on.moving()?;
     let server = on.server()?;
     let level = server.setting("wal_level").unwrap_or("unknown");
     if level == "logical" {

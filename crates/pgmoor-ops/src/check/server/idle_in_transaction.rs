@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use crate::check::verdict::{pass, warn};
-use crate::check::words::duration;
 use crate::check::{Check, Ground, Layer, Outcome};
-use super::undo;
+use super::not_shorter;
 
 pub(super) const CHECK: Check = Check {
     id: "PGM-SRV-008",
@@ -20,11 +18,5 @@ pub(super) const CHECK: Check = Check {
 const SHORT: Duration = Duration::from_secs(10);
 
 fn judge(on: Ground<'_>) -> Outcome {
-    let server = on.server()?;
-    match server.time("idle_in_transaction_session_timeout") {
-        None => Ok(pass("idle_in_transaction_session_timeout is off")),
-        Some(limit) if limit >= SHORT => Ok(pass(format!("idle_in_transaction_session_timeout is {}", duration(limit)))),
-        Some(limit) => Ok(warn(format!("idle_in_transaction_session_timeout is {}: a transaction that pauses for longer loses its session", duration(limit)))
-            .hint(undo(server, on, "idle_in_transaction_session_timeout", "0"))),
-    }
+    not_shorter(on, "idle_in_transaction_session_timeout", SHORT, "a transaction that pauses for longer loses its session")
 }

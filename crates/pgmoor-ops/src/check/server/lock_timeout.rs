@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use crate::check::verdict::{pass, warn};
-use crate::check::words::duration;
 use crate::check::{Check, Ground, Layer, Outcome};
-use super::undo;
+use super::not_shorter;
 
 pub(super) const CHECK: Check = Check {
     id: "PGM-SRV-011",
@@ -20,11 +18,5 @@ pub(super) const CHECK: Check = Check {
 const SHORT: Duration = Duration::from_secs(1);
 
 fn judge(on: Ground<'_>) -> Outcome {
-    let server = on.server()?;
-    match server.time("lock_timeout") {
-        None => Ok(pass("lock_timeout is off")),
-        Some(limit) if limit >= SHORT => Ok(pass(format!("lock_timeout is {}", duration(limit)))),
-        Some(limit) => Ok(warn(format!("lock_timeout is {}: statements that wait for longer fail", duration(limit)))
-            .hint(undo(server, on, "lock_timeout", "0"))),
-    }
+    not_shorter(on, "lock_timeout", SHORT, "statements that wait for longer fail")
 }

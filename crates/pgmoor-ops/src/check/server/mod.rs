@@ -17,7 +17,11 @@ checks!(
     time_zone,
 );
 
-use super::Ground;
+use std::time::Duration;
+
+use super::verdict::{pass, warn};
+use super::words::duration;
+use super::{Ground, Outcome};
 use crate::facts::server::Server;
 use crate::sql::identifier;
 
@@ -52,4 +56,15 @@ fn undo(server: &Server, on: Ground<'_>, name: &str, value: &str) -> String {
             identifier(&session.database)
         ),
     }
+}
+
+/// Whether a timeout is off, or not shorter than that; else what comes of it.
+fn not_shorter(on: Ground<'_>, name: &str, least: Duration, consequence: &str) -> Outcome {
+    let server = on.server()?;
+    Ok(match server.time(name) {
+        None => pass(format!("{name} is off")),
+        Some(limit) if limit >= least => pass(format!("{name} is {}", duration(limit))),
+        Some(limit) => warn(format!("{name} is {}: {consequence}", duration(limit)))
+            .hint(undo(server, on, name, "0")),
+    })
 }

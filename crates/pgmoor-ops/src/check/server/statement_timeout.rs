@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use crate::check::verdict::{pass, warn};
-use crate::check::words::duration;
 use crate::check::{Check, Ground, Layer, Outcome};
-use super::undo;
+use super::not_shorter;
 
 pub(super) const CHECK: Check = Check {
     id: "PGM-SRV-007",
@@ -20,11 +18,5 @@ pub(super) const CHECK: Check = Check {
 const SHORT: Duration = Duration::from_secs(60);
 
 fn judge(on: Ground<'_>) -> Outcome {
-    let server = on.server()?;
-    match server.time("statement_timeout") {
-        None => Ok(pass("statement_timeout is off")),
-        Some(limit) if limit >= SHORT => Ok(pass(format!("statement_timeout is {}", duration(limit)))),
-        Some(limit) => Ok(warn(format!("statement_timeout is {}: a migration that takes longer is cancelled", duration(limit)))
-            .hint(undo(server, on, "statement_timeout", "0"))),
-    }
+    not_shorter(on, "statement_timeout", SHORT, "a migration that takes longer is cancelled")
 }

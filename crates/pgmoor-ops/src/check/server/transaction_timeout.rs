@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use crate::check::verdict::{pass, warn};
-use crate::check::words::duration;
 use crate::check::{Check, Ground, Layer, Outcome};
-use super::undo;
+use super::not_shorter;
 
 pub(super) const CHECK: Check = Check {
     id: "PGM-SRV-010",
@@ -20,11 +18,5 @@ pub(super) const CHECK: Check = Check {
 const SHORT: Duration = Duration::from_secs(60);
 
 fn judge(on: Ground<'_>) -> Outcome {
-    let server = on.server()?;
-    match server.time("transaction_timeout") {
-        None => Ok(pass("transaction_timeout is off")),
-        Some(limit) if limit >= SHORT => Ok(pass(format!("transaction_timeout is {}", duration(limit)))),
-        Some(limit) => Ok(warn(format!("transaction_timeout is {}: a migration that takes longer loses its session", duration(limit)))
-            .hint(undo(server, on, "transaction_timeout", "0"))),
-    }
+    not_shorter(on, "transaction_timeout", SHORT, "a migration that takes longer loses its session")
 }
