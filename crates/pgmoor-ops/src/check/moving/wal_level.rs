@@ -21,8 +21,8 @@ fn judge(on: Ground<'_>) -> Outcome {
         return Ok(pass("wal_level is logical"));
     }
     let hint = match server.vendor {
-        Vendor::Plain => "ALTER SYSTEM SET wal_level = logical, and restart the server; or move with --offline".to_owned(),
-        vendor => format!("switch {} on for the instance, which restarts it; or move with --offline", vendor.logical_setting()),
+        Vendor::Plain => "ALTER SYSTEM SET wal_level = logical, and restart the server; or copy the database in a pause".to_owned(),
+        vendor => format!("switch {} on for the instance, which restarts it; or copy the database in a pause", vendor.logical_setting()),
     };
     Ok(fail(format!("wal_level is {level}")).hint(hint))
 }

@@ -1,6 +1,6 @@
 //! Whether the major version is still looked after.
 
-use std::time::UNIX_EPOCH;
+use time::{Date, Month, OffsetDateTime};
 
 use crate::check::verdict::{fail, pass, warn};
 use crate::check::{Check, Ground, Layer, Outcome};
@@ -14,28 +14,24 @@ pub(super) const CHECK: Check = Check {
     judge,
 };
 
-/// The last minor release of each major version: year, month, day (PostgreSQL's versioning policy).
-const ENDS: &[(u32, (i64, i64, i64))] = &[
-    (10, (2022, 11, 10)),
-    (11, (2023, 11, 9)),
-    (12, (2024, 11, 21)),
-    (13, (2025, 11, 13)),
-    (14, (2026, 11, 12)),
-    (15, (2027, 11, 11)),
-    (16, (2028, 11, 9)),
-    (17, (2029, 11, 8)),
-    (18, (2030, 11, 14)),
+/// The last minor release of each major version (PostgreSQL's versioning policy).
+const ENDS: &[(u32, Date)] = &[
+    (10, date(2022, Month::November, 10)),
+    (11, date(2023, Month::November, 9)),
+    (12, date(2024, Month::November, 21)),
+    (13, date(2025, Month::November, 13)),
+    (14, date(2026, Month::November, 12)),
+    (15, date(2027, Month::November, 11)),
+    (16, date(2028, Month::November, 9)),
+    (17, date(2029, Month::November, 8)),
+    (18, date(2030, Month::November, 14)),
 ];
 
-/// Days from 1970-01-01 to a date of the Gregorian calendar.
-fn days_since_epoch((year, month, day): (i64, i64, i64)) -> i64 {
-    // Years begin in March here, so that the leap day is the last.
-    let (year, month) = match month {
-        3.. => (year, month - 3),
-        _ => (year - 1, month + 9),
-    };
-    let leap_days = year / 4 - year / 100 + year / 400;
-    year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1 - 719_468
+const fn date(year: i32, month: Month, day: u8) -> Date {
+    match Date::from_calendar_date(year, month, day) {
+        Ok(date) => date,
+        Err(_) => panic!("the table has dates of the calendar"),
+    }
 }
 
 fn judge(on: Ground<'_>) -> Outcome {
@@ -47,12 +43,9 @@ fn judge(on: Ground<'_>) -> Outcome {
             false => Ok(pass(format!("PostgreSQL {major} is newer than this program knows"))),
         };
     };
-    let now = on.asked.now.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    let days = days_since_epoch(*end) - seconds / 86_400;
-    let (year, month, day) = end;
-    let date = format!("{year}-{month:02}-{day:02}");
-    let hint = "plan the upgrade; pgmoor move takes the database to a newer server while it is used";
+    let days = (*end - OffsetDateTime::from(on.asked.now).date()).whole_days();
+    let date = end;
+    let hint = "plan the upgrade to a newer major version";
     Ok(match days {
         ..0 => warn(format!("PostgreSQL {major} got its last fixes on {date}")).hint_text(hint),
         0..180 => warn(format!("PostgreSQL {major} gets its last fixes on {date}, in {days} days"))
