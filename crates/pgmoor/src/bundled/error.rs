@@ -216,8 +216,8 @@ impl BundledError {
             Self::OtherMajor { found, .. } => format!(
                 "nothing was changed. To go on with the data as it is, install PostgreSQL {found} \
                  (its programs can stand beside others) or set \"binaries\" to them; to change \
-                 the major version, give the new server a data directory of its own and move the \
-                 data with: pgmoor move"
+                 the major version, give the new server a data directory of its own and take the \
+                 data over with pg_dump and pg_restore"
             ),
             Self::NotACluster { .. } => {
                 "nothing was changed. Set \"data_dir\" to a directory that \
@@ -333,7 +333,7 @@ pub(crate) fn log_hint(log: &[String]) -> &'static str {
         ),
         (
             "database files are incompatible",
-            "use server programs of the major version that made the data directory, or move the data with: pgmoor move",
+            "use server programs of the major version that made the data directory, or take the data over with pg_dump and pg_restore",
         ),
         (
             "contains errors",

@@ -22,7 +22,11 @@ async fn data_of_another_major_version_is_refused_untouched_with_what_to_do() {
         text.contains("was made by PostgreSQL 11, but the server programs at hand are"),
         "{text}"
     );
-    assert!(error.hint().contains("pgmoor move"), "{}", error.hint());
+    assert!(
+        error.hint().contains("pg_dump and pg_restore"),
+        "{}",
+        error.hint()
+    );
     assert!(
         error.hint().contains("install PostgreSQL 11"),
         "{}",

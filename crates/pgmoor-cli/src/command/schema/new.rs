@@ -3,11 +3,11 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use pgmoor::settings::plain;
 use pgmoor_ops::schema::Files;
 use serde_json::json;
+use time::OffsetDateTime;
 
 use crate::exit::Exit;
 use crate::output::{Failure, Format, Output, SCHEMA};
@@ -36,10 +36,7 @@ pub(super) fn run(dir: &Path, name: &str, output: Output) -> Result<Exit, Failur
             .because(&error)
             .hint(error.hint())
     })?;
-    let seconds = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    let stem = files.next_stem(&name, &moment(seconds));
+    let stem = files.next_stem(&name, &moment(OffsetDateTime::now_utc()));
     let mut made = Vec::new();
     for (ending, text) in [("sql", UP), ("down.sql", DOWN)] {
         let path = dir.join(format!("{stem}.{ending}"));
@@ -61,28 +58,11 @@ fn print(made: &[PathBuf], output: Output) {
 }
 
 /// `20260131120000`, of UTC.
-fn moment(seconds: u64) -> String {
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+fn moment(now: OffsetDateTime) -> String {
+    let (year, month, day) = now.to_calendar_date();
+    let (hour, minute, second) = now.to_hms();
+    let month = u8::from(month);
     format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}")
-}
-
-/// The date of a day since 1970 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
-fn civil(days: u64) -> (u64, u64, u64) {
-    let z = days + 719_468;
-    let (era, day_of_era) = (z / 146_097, z % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
@@ -91,8 +71,11 @@ mod tests {
 
     #[test]
     fn a_moment_is_that_of_the_calendar() {
-        assert_eq!(moment(0), "19700101000000");
-        assert_eq!(moment(1_709_209_496), "20240229122456");
-        assert_eq!(moment(1_798_761_599), "20261231235959");
+        let told =
+            |seconds| moment(OffsetDateTime::from_unix_timestamp(seconds).expect("a moment"));
+
+        assert_eq!(told(0), "19700101000000");
+        assert_eq!(told(1_709_209_496), "20240229122456");
+        assert_eq!(told(1_798_761_599), "20261231235959");
     }
 }
