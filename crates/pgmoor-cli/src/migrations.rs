@@ -8,8 +8,8 @@ use std::time::Duration;
 use pgmoor::connector::Connector;
 use pgmoor::settings::{Problem, SchemaSettings, Value};
 use pgmoor_gateway::endpoint_name;
-use pgmoor_ops::schema::{Files, Rules, SchemaError};
-use pgmoor_ops::{Error, Session};
+use pgmoor_ops::Session;
+use pgmoor_ops::schema::{Files, Rules, SchemaError, refuse_pooler};
 use tokio::time::Instant;
 
 use crate::config::settings::Settings;
@@ -97,12 +97,14 @@ impl Job {
     }
 
     /// A session that runs them.
-    pub(crate) async fn session(&self) -> Result<Session, Error> {
+    pub(crate) async fn session(&self) -> Result<Session, SchemaError> {
         let limit = self.connector.endpoint().connect_timeout;
         let deadline = Instant::now() + limit.unwrap_or(CONNECT).max(CONNECT);
         let dbname = Some(self.dbname.as_str());
         let name = format!("endpoint \"{}\"", self.endpoint);
-        Session::open(&self.connector, &name, dbname, &[], deadline).await
+        let session = Session::open(&self.connector, &name, dbname, &[], deadline).await?;
+        refuse_pooler(&self.connector, dbname, &session).await?;
+        Ok(session)
     }
 
     /// An error as it is told to people.

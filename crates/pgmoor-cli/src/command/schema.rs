@@ -83,7 +83,7 @@ fn database(settings: &Settings, named: Option<&str>) -> Result<String, Failure>
 async fn act(job: &Job, command: &Schema, output: Output) -> Result<Exit, Failure> {
     let told = |error: SchemaError| job.failure(&error);
     let files = job.files().map_err(told)?;
-    let session = job.session().await.map_err(|error| told(error.into()))?;
+    let session = job.session().await.map_err(told)?;
     let outcome = match command {
         Schema::Up(arguments) => up(job, &session, &files, arguments, output).await,
         Schema::Down(arguments) => down(job, &session, &files, arguments, output).await,

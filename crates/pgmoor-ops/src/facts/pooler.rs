@@ -41,7 +41,7 @@ pub enum Mode {
 }
 
 /// Finds out. A second session is opened, when there is a pooler.
-pub(super) async fn read(
+pub(crate) async fn read(
     connector: &Connector,
     database: Option<&str>,
     session: &Session,

@@ -49,6 +49,18 @@ impl File {
         self.migration.to_string()
     }
 
+    /// Whether it is what the history has as `applied`, or differs from that in nothing but how its lines
+    /// end, as a checkout of the same file on Windows does.
+    pub(super) fn is(&self, applied: &Migration) -> bool {
+        let lines = self.up.sql.replace("\r\n", "\n");
+        let windows = lines.replace('\n', "\r\n");
+        let with = |sql: &str| Migration::unapplied(&self.label(), sql);
+        self.migration == *applied
+            || [lines, windows]
+                .iter()
+                .any(|sql| with(sql).is_ok_and(|same| same == *applied))
+    }
+
     /// Its checksum as the history has it.
     pub fn checksum(&self) -> String {
         self.migration.checksum().to_string()
@@ -240,10 +252,12 @@ fn script(path: PathBuf) -> Result<Script, FilesError> {
     if std::fs::metadata(&path).map_err(read)?.len() > MAX_FILE {
         return Err(FilesError::TooLarge { path });
     }
-    let sql = std::fs::read_to_string(&path).map_err(read)?;
-    let transaction = !sql
-        .trim_start_matches('\u{feff}')
-        .starts_with(NO_TRANSACTION);
+    let mut sql = std::fs::read_to_string(&path).map_err(read)?;
+    // What editors put before UTF-8 is no SQL: no server has ever run a file with it.
+    if sql.starts_with('\u{feff}') {
+        sql.drain(..'\u{feff}'.len_utf8());
+    }
+    let transaction = !sql.starts_with(NO_TRANSACTION);
     Ok(Script {
         path,
         sql,

@@ -30,6 +30,7 @@ mod library;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use pgmoor::connector::Connector;
 use refinery_core::{Runner, Target};
 
 pub use error::{Said, SchemaError};
@@ -38,10 +39,14 @@ pub use files::{File, Files, FilesError};
 pub use status::{Applied, Open, Row, Standing, Status, Trouble, Way, status};
 pub use stop::{Stop, Stopper};
 
+use crate::facts::pooler::{self, Mode};
 use crate::session::Session;
 use execute::Executor;
 use history::{History, ask};
 use hold::{Hold, Patience};
+
+/// How long a look at what is between us and the server may take.
+const LOOK: Duration = Duration::from_secs(20);
 
 /// How migrations are run.
 #[derive(Debug, Clone)]
@@ -80,6 +85,24 @@ pub enum Resolution {
     Applied,
     /// Nothing of it is there.
     Pending,
+}
+
+/// That a session's server process stays the same, as a lock of the session needs it. Where a pooler is in
+/// between, a second session finds out when that gives processes away.
+///
+/// # Errors
+/// [`SchemaError::Pooler`], where it does so while the session lives.
+pub async fn refuse_pooler(
+    connector: &Connector,
+    database: Option<&str>,
+    session: &Session,
+) -> Result<(), SchemaError> {
+    let found = pooler::read(connector, database, session, LOOK).await?;
+    match found.mode {
+        Mode::Transaction | Mode::Statement => Err(SchemaError::Pooler),
+        // What cannot be told is found out by each transaction, which looks for the lock.
+        Mode::Session | Mode::Unknown => Ok(()),
+    }
 }
 
 /// How the migrations of a directory stand in the session's database. It changes nothing.
@@ -278,8 +301,10 @@ impl Executor<'_> {
             .iter()
             .map(|file| file.migration.clone())
             .collect();
-        let mut runner =
-            Runner::new(&migrations).set_target(to.map_or(Target::Latest, Target::Version));
+        // What differs was refused above; for the library, another end of a line is a difference.
+        let mut runner = Runner::new(&migrations)
+            .set_target(to.map_or(Target::Latest, Target::Version))
+            .set_abort_divergent(false);
         runner.set_migration_table_name(&self.history.table);
         match runner.run_async(self).await {
             Ok(_) => Ok(()),

@@ -275,7 +275,7 @@ fn standing(file: &File, applied: &[Applied], last: Option<&Applied>, open: &[Op
         .iter()
         .find(|applied| applied.version() == file.version());
     match known {
-        Some(known) if known.migration == file.migration => Standing::Applied(known.on.clone()),
+        Some(known) if file.is(&known.migration) => Standing::Applied(known.on.clone()),
         Some(known) => Standing::Changed(known.on.clone()),
         // Those of the library's kind U have no place in the order.
         None if file.label().starts_with('U') => Standing::Pending,

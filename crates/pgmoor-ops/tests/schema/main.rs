@@ -5,7 +5,9 @@
 mod common;
 
 mod concurrently;
+mod forms;
 mod locks;
 mod once;
 mod order;
+mod pooler;
 mod roles;
