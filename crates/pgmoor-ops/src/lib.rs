@@ -2,6 +2,8 @@
 //!
 //! Modules are listed lowest layer first; each uses only those above it.
 
+pub mod wire_session;
+
 pub mod error;
 
 pub mod sql;
