@@ -6,6 +6,8 @@ use std::time::Duration;
 use pgmoor::connector::ConnectError;
 use pgmoor_wire::SqlState;
 
+use crate::wire_session::WireError;
+
 /// Why the operator's work did not go on. `act` is what was attempted, as a verb phrase: "read the
 /// extensions".
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +55,9 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
+    /// An exchange of messages did not come to its end.
+    #[error(transparent)]
+    Wire(#[from] WireError),
 }
 
 impl Error {
@@ -61,7 +66,21 @@ impl Error {
         match self {
             Self::Statement { source, .. } => SqlState::parse(source.code()?.code().as_bytes()),
             Self::Connect { source, .. } => source.report()?.sqlstate,
+            Self::Wire(error) => error.sqlstate(),
             Self::Session { .. } | Self::Timeout { .. } | Self::Catalogue { .. } => None,
+        }
+    }
+
+    /// Whether the same may succeed later without anybody changing anything.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Connect { source, .. } => source.is_retryable(),
+            Self::Timeout { .. } | Self::Session { .. } => true,
+            Self::Catalogue { .. } => false,
+            Self::Statement { source, .. } => {
+                source.is_closed() || self.sqlstate().is_some_and(is_passing)
+            }
+            Self::Wire(error) => error.is_transient(),
         }
     }
 
@@ -71,8 +90,14 @@ impl Error {
             Self::Connect { source, .. } => source.hint(),
             Self::Session { .. } | Self::Statement { .. } | Self::Timeout { .. } => None,
             Self::Catalogue { .. } => None,
+            Self::Wire(error) => error.hint(),
         }
     }
+}
+
+/// Whether a server says by this code that it may do the same later.
+pub(crate) fn is_passing(code: SqlState) -> bool {
+    matches!(code.class(), "08" | "40" | "53" | "57" | "55")
 }
 
 /// An error and its causes in one line.

@@ -30,5 +30,7 @@ pub mod provision;
 
 pub mod traffic;
 
+pub mod live_move;
+
 pub use error::Error;
 pub use session::Session;

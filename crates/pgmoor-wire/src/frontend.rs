@@ -256,11 +256,11 @@ pub fn write_bind_renamed(out: &mut Vec<u8>, portal: &[u8], statement: &[u8], re
 /// # Errors
 ///
 /// As [`write_query`].
-pub fn write_bind_text(
+pub fn write_bind_text<V: AsRef<[u8]>>(
     out: &mut Vec<u8>,
     portal: &[u8],
     statement: &[u8],
-    values: &[Option<&str>],
+    values: &[Option<V>],
 ) -> Done {
     message(out, tag::BIND, |body| {
         body.cstr(portal)?;

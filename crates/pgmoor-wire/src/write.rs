@@ -116,11 +116,11 @@ impl Body<'_> {
     }
 
     /// Counted values, each with its length; NULL has the length -1.
-    pub(crate) fn values<V: AsRef<str>>(&mut self, values: &[Option<V>]) -> Done {
+    pub(crate) fn values<V: AsRef<[u8]>>(&mut self, values: &[Option<V>]) -> Done {
         self.count(values.len())?;
         for value in values {
             match value {
-                Some(value) => self.sized(value.as_ref().as_bytes())?,
+                Some(value) => self.sized(value.as_ref())?,
                 None => self.i32(-1)?,
             }
         }

@@ -8,7 +8,7 @@ use pgmoor_wire::{SqlState, sqlstate};
 
 use super::files::FilesError;
 use super::status::{Trouble, Way};
-use crate::error::Error;
+use crate::error::{Error, is_passing};
 
 /// What a server said, in one line.
 #[derive(Debug)]
@@ -193,17 +193,9 @@ impl SchemaError {
 
     /// Whether the same may succeed later without anybody changing anything.
     pub fn is_retryable(&self) -> bool {
-        let by_code = |code: Option<SqlState>| {
-            code.is_some_and(|code| matches!(&code.as_str()[..2], "08" | "40" | "53" | "57" | "55"))
-        };
         match self {
-            Self::Session(error) => match &**error {
-                Error::Connect { source, .. } => source.is_retryable(),
-                Error::Timeout { .. } | Error::Session { .. } => true,
-                Error::Catalogue { .. } => false,
-                Error::Statement { source, .. } => source.is_closed() || by_code(error.sqlstate()),
-            },
-            Self::Migration { source, .. } => source.closed || by_code(source.sqlstate),
+            Self::Session(error) => error.is_retryable(),
+            Self::Migration { source, .. } => source.closed || source.sqlstate.is_some_and(is_passing),
             Self::Locked { .. } | Self::Busy { .. } | Self::Moved { .. } | Self::Stopped => true,
             Self::Standby { .. } => true,
             Self::Files(_)

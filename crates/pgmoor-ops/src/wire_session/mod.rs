@@ -254,6 +254,16 @@ impl WireSession {
         Ok(CopyIn::new(self))
     }
 
+    /// Begins a copy in both directions: `sql` is a `START_REPLICATION`. From here on the session is spoken to by
+    /// [`send`](Self::send) and [`next_message`](Self::next_message).
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub async fn start_copy_both(&mut self, sql: &str) -> Result<(), WireError> {
+        self.begin(sql).await?;
+        self.copy_begins(tag::COPY_BOTH_RESPONSE).await.map(drop)
+    }
+
     /// Waits until a copy begins, and tells whether it is in binary form.
     async fn copy_begins(&mut self, wanted: u8) -> Result<bool, WireError> {
         let message = self.next_message().await?;

@@ -206,7 +206,7 @@ pub fn write_row_description_text(out: &mut Vec<u8>, columns: &[&str]) -> Done {
 /// # Errors
 ///
 /// As [`write_auth_sasl`].
-pub fn write_data_row_text<V: AsRef<str>>(out: &mut Vec<u8>, values: &[Option<V>]) -> Done {
+pub fn write_data_row_text<V: AsRef<[u8]>>(out: &mut Vec<u8>, values: &[Option<V>]) -> Done {
     message(out, tag::DATA_ROW, |body| body.values(values))
 }
 

@@ -43,7 +43,7 @@ impl<'a> Row<'a> {
     }
 
     /// Its values.
-    pub fn values(&self) -> impl Iterator<Item = Value<'a>> {
+    pub fn values(&self) -> impl Iterator<Item = Value<'a>> + use<'a> {
         let mut reader = self.values;
         (0..self.count).map_while(move |_| value(&mut reader).ok())
     }

@@ -1,0 +1,150 @@
+//! Why a move does not go on.
+
+use pgmoor_wire::lsn::Lsn;
+
+use crate::error::Error;
+use crate::traffic::TrafficError;
+use crate::wire_session::WireError;
+
+/// Why a move does not go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MoveError {
+    /// A server did not do what was asked, or cannot be reached.
+    #[error(transparent)]
+    Server(#[from] Error),
+    /// The gateway did not.
+    #[error(transparent)]
+    Traffic(#[from] TrafficError),
+    /// A session went past the fence.
+    #[error("the fence at endpoint \"{endpoint}\" lets strangers in")]
+    FenceLeaks {
+        /// Which.
+        endpoint: String,
+    },
+    /// A session does not end.
+    #[error("a session of {user} (process {pid}, \"{application}\") at the old side does not end")]
+    Holdout {
+        /// Its process.
+        pid: i32,
+        /// As whom.
+        user: String,
+        /// What it calls itself.
+        application: String,
+    },
+    /// What the server sends as changes cannot be understood.
+    #[error("cannot understand the changes that {endpoint} sends: {why}")]
+    Stream {
+        /// From where.
+        endpoint: String,
+        /// Why.
+        why: String,
+    },
+    /// The receiving side has not the row that a change is about, or has one that it should not have.
+    #[error("{table} is not what it was at the other side: {why}")]
+    Diverged {
+        /// Which table.
+        table: String,
+        /// In what.
+        why: String,
+    },
+    /// Somebody changed the definition of something.
+    #[error("the source's objects were changed while the move was under way, by {statement:?}")]
+    Redefined {
+        /// The statement, or its command.
+        statement: String,
+        /// Where the changes before it end.
+        at: Lsn,
+    },
+    /// The cutover did not come to an end in the time that it was given; clients go on at the old side.
+    #[error("the cutover took longer than {limit_ms} ms while it was to {step}")]
+    TooLong {
+        /// What it was doing, as a verb phrase.
+        step: &'static str,
+        /// The limit.
+        limit_ms: u128,
+    },
+    /// The move is not where this can be done.
+    #[error("cannot {verb}: {why}")]
+    NotNow {
+        /// What was asked.
+        verb: &'static str,
+        /// Why not.
+        why: String,
+        /// What to type.
+        hint: String,
+    },
+    /// Another process does this move.
+    #[error("another pgmoor took this move over")]
+    TakenOver,
+    /// The source keeps more of its log for the move than it may.
+    #[error("the source keeps {kept} bytes of its log for this move, and may keep {limit}")]
+    TooMuchLog {
+        /// So much.
+        kept: u64,
+        /// So much is allowed.
+        limit: u64,
+    },
+    /// The server threw away what was not read yet.
+    #[error("the slot \"{slot}\" was lost: the server kept no more of its log")]
+    SlotLost {
+        /// Which.
+        slot: String,
+    },
+    /// The rows are not the same.
+    #[error("{count} tables differ, the first is {first}")]
+    Different {
+        /// How many.
+        count: usize,
+        /// The first, and in what.
+        first: String,
+    },
+    /// Not all is as the plan said.
+    #[error("the plan does not hold: {why}")]
+    Plan {
+        /// Why.
+        why: String,
+    },
+}
+
+impl From<WireError> for MoveError {
+    fn from(error: WireError) -> Self {
+        Self::Server(error.into())
+    }
+}
+
+impl MoveError {
+    /// What can be done about it.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Server(error) => return error.hint(),
+            Self::Traffic(error) => return error.hint(),
+            Self::NotNow { hint, .. } => hint.clone(),
+            Self::FenceLeaks { .. } => {
+                "a setting of the role overrides that of the database: look for local_preload_libraries in \\drds".into()
+            }
+            Self::Holdout { .. } => {
+                "end it there, or let the move's role end it: GRANT pg_signal_backend TO the role".into()
+            }
+            Self::Diverged { .. } => {
+                "somebody writes at the receiving side; pgmoor move abort, then begin again".into()
+            }
+            Self::Redefined { .. } => {
+                "pgmoor move abort, then begin again; migrations wait until a move is finished".into()
+            }
+            Self::TooLong { .. } => {
+                "nothing was changed; try at a quieter time, or allow more with --max-pause".into()
+            }
+            Self::TooMuchLog { .. } => {
+                "pgmoor move abort lets it go; --wal-limit allows more, where the disk does".into()
+            }
+            Self::SlotLost { .. } => {
+                "pgmoor move abort, then begin again with more max_slot_wal_keep_size".into()
+            }
+            Self::TakenOver | Self::Stream { .. } | Self::Different { .. } | Self::Plan { .. } => {
+                return None;
+            }
+        };
+        Some(text)
+    }
+}

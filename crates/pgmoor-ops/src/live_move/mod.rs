@@ -1,0 +1,25 @@
+//! Moving a live database from one server to another, with its clients connected to a gateway.
+//!
+//! A move is kept in PostgreSQL ([`journal`]), never here: whoever does the next step takes it over, and what was
+//! interrupted anywhere is gone on with or undone by what stands there.
+//!
+//! Modules are listed lowest layer first; each uses only those above it.
+
+pub mod error;
+
+pub mod names;
+
+pub mod side;
+
+pub mod fence;
+
+pub mod journal;
+
+pub mod sequences;
+
+pub mod outgoing;
+
+pub mod follow;
+
+pub use error::MoveError;
+pub use side::Side;

@@ -1,0 +1,6 @@
+//! A live move between real servers.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod follow;
+mod site;
