@@ -89,22 +89,25 @@ impl Applier {
         self.settle().await?;
         let table = qualified(schema(relation), relation.name);
         let sql = format!(
-            "select attname, pg_catalog.format_type(atttypid, atttypmod), attidentity, attgenerated \
-             from pg_catalog.pg_attribute where attrelid = pg_catalog.to_regclass({}) and attnum > 0 and not attisdropped",
+            "select t.oid is not null, attname, pg_catalog.format_type(atttypid, atttypmod), attidentity, attgenerated \
+             from (select pg_catalog.to_regclass({}) as oid) t left join pg_catalog.pg_attribute a \
+                on attrelid = t.oid and attnum > 0 and not attisdropped",
             literal(&table)
         );
         let rows = self.session.rows(&sql).await?;
+        let is_there = rows.first().is_some_and(|row| row.flag(0) == Some(true));
         let mut found = HashMap::new();
         for row in &rows {
             let text = |place| row.text(place).unwrap_or_default().to_owned();
             let column = Found {
-                type_name: text(1),
-                identity: text(2),
-                generated: text(3),
+                type_name: text(2),
+                identity: text(3),
+                generated: text(4),
             };
-            found.insert(text(0), column);
+            found.insert(text(1), column);
         }
-        let shape = Shape::of(relation, &found).map_err(|why| MoveError::Diverged { table, why })?;
+        let found = is_there.then_some(found);
+        let shape = Shape::of(relation, found.as_ref()).map_err(|why| MoveError::Diverged { table, why })?;
         self.tables.insert(relation.id, Known::Followed(shape));
         Ok(())
     }

@@ -59,12 +59,12 @@ impl Shape {
     /// What is missing there.
     pub(super) fn of(
         relation: &Relation<'_>,
-        found: &HashMap<String, Found>,
+        found: Option<&HashMap<String, Found>>,
     ) -> Result<Self, String> {
         let table = qualified(schema(relation), relation.name);
-        if found.is_empty() {
+        let Some(found) = found else {
             return Err("there is no such table".to_owned());
-        }
+        };
         let mut columns = Vec::with_capacity(relation.column_count());
         for column in relation.columns() {
             let Some(found) = found.get(column.name) else {
