@@ -1,5 +1,6 @@
 //! Why a move does not go on.
 
+use pgmoor_wire::SqlState;
 use pgmoor_wire::lsn::Lsn;
 
 use crate::error::Error;
@@ -74,6 +75,17 @@ pub enum MoveError {
         /// What to type.
         hint: String,
     },
+    /// A crossing failed, and undoing it did too: clients wait until somebody looks.
+    #[error("{first}; and then it could not be undone: {then}")]
+    Stuck {
+        /// What failed.
+        first: Box<MoveError>,
+        /// What failed afterwards.
+        then: Box<MoveError>,
+    },
+    /// Somebody asked to stop.
+    #[error("stopped before it was done")]
+    Interrupted,
     /// Another process does this move.
     #[error("another pgmoor took this move over")]
     TakenOver,
@@ -114,6 +126,36 @@ impl From<WireError> for MoveError {
 }
 
 impl MoveError {
+    /// What a server called it, where it was a server that refused.
+    pub fn sqlstate(&self) -> Option<SqlState> {
+        match self {
+            Self::Server(error) => error.sqlstate(),
+            _ => None,
+        }
+    }
+
+    /// Whether the same may succeed later without anybody changing anything.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Server(error) => error.is_retryable(),
+            Self::Traffic(error) => error.is_retryable(),
+            Self::FenceLeaks { .. }
+            | Self::Holdout { .. }
+            | Self::Stream { .. }
+            | Self::Diverged { .. }
+            | Self::Redefined { .. }
+            | Self::TooLong { .. }
+            | Self::NotNow { .. }
+            | Self::Stuck { .. }
+            | Self::Interrupted
+            | Self::TakenOver
+            | Self::TooMuchLog { .. }
+            | Self::SlotLost { .. }
+            | Self::Different { .. }
+            | Self::Plan { .. } => false,
+        }
+    }
+
     /// What can be done about it.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
@@ -141,6 +183,10 @@ impl MoveError {
             Self::SlotLost { .. } => {
                 "pgmoor move abort, then begin again with more max_slot_wal_keep_size".into()
             }
+            Self::Stuck { .. } => {
+                "clients wait; pgmoor move status tells where the move is, the same command goes on from there".into()
+            }
+            Self::Interrupted => "the same command goes on with it".into(),
             Self::TakenOver | Self::Stream { .. } | Self::Different { .. } | Self::Plan { .. } => {
                 return None;
             }

@@ -72,7 +72,9 @@ pub async fn lower(session: &Session, before: &Before) -> Result<(), MoveError> 
         put(READ_ONLY, &before.read_only)
     );
     let reset = session.client().batch_execute(&sql);
-    Ok(session.within("take the fence down", STATEMENT, reset).await?)
+    Ok(session
+        .within("take the fence down", STATEMENT, reset)
+        .await?)
 }
 
 /// What the database had set before there was a fence.
@@ -145,8 +147,11 @@ fn told(error: &crate::Error) -> String {
     crate::error::chain(error)
 }
 
-/// Ends every session in this database but this one and those spared, until none is left.
-async fn end_others(
+/// Ends every session in this database but this one and those spared, until none is left; how many there were.
+///
+/// # Errors
+/// Somebody is left at the deadline.
+pub(super) async fn end_others(
     session: &Session,
     spare: &[i32],
     deadline: Instant,
@@ -184,7 +189,10 @@ mod tests {
     fn what_a_login_is_refused_with_is_one_name_of_a_library() {
         let text = library("a\"b/c, d", "primary");
 
-        assert_eq!(text, "database a_b_c_ d was moved by pgmoor to endpoint primary");
+        assert_eq!(
+            text,
+            "database a_b_c_ d was moved by pgmoor to endpoint primary"
+        );
         assert!(text.contains(MARK));
     }
 }

@@ -5,9 +5,10 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use pgmoor_wire::lsn::Lsn;
+use tokio::time::{Instant, sleep};
 
 use tokio_postgres::types::ToSql;
 
@@ -27,7 +28,13 @@ pub(crate) const BEACON: &str = "beacon";
 pub(crate) const DDL: &str = "ddl";
 
 /// The advisory lock that whoever does the move holds at the target. Two numbers: "pgmo", "move".
-const LOCK: (i32, i32) = (0x7067_6d6f, 0x6d6f_7665);
+pub const MOVER: Lock = Lock(0x7067_6d6f, 0x6d6f_7665);
+/// The one that whoever does the changes holds where they are done: "pgmo", "appl".
+pub const APPLIER: Lock = Lock(0x7067_6d6f, 0x6170_706c);
+
+/// An advisory lock by which one session at a time is told from all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lock(i32, i32);
 
 /// Which way changes flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -233,7 +240,9 @@ pub async fn read(session: &Session) -> Result<Option<Entry>, MoveError> {
     let client = session.client();
     let there = format!("select to_regclass('{SCHEMA}.move') is not null");
     let there = client.query_typed(&there, &[]);
-    let there = session.within("look for a journal", STATEMENT, there).await?;
+    let there = session
+        .within("look for a journal", STATEMENT, there)
+        .await?;
     if !there.first().is_some_and(|row| row.get(0)) {
         return Ok(None);
     }
@@ -289,6 +298,55 @@ pub async fn note_phase(session: &Session, phase: Phase) -> Result<(), MoveError
     }
 }
 
+/// Notes what was set at this side before there was a fence.
+///
+/// # Errors
+/// [`MoveError::Server`].
+pub async fn note_before(session: &Session, before: &Before) -> Result<(), MoveError> {
+    let sql = format!("update {SCHEMA}.move set before_library = $1, before_read_only = $2");
+    let update = async {
+        let values: [&(dyn ToSql + Sync); 2] = [&before.library, &before.read_only];
+        session.client().execute(&sql, &values).await
+    };
+    session
+        .within("note what is set before the fence", STATEMENT, update)
+        .await?;
+    Ok(())
+}
+
+/// Where the log of this side ends now.
+///
+/// # Errors
+/// [`MoveError::Server`].
+pub async fn end_of_log(session: &Session) -> Result<Lsn, MoveError> {
+    let sql = "select pg_current_wal_insert_lsn()::text";
+    let query = session.client().query_typed(sql, &[]);
+    let rows = session
+        .within("ask where the log ends", STATEMENT, query)
+        .await?;
+    let text: &str = rows[0].get(0);
+    text.parse().map_err(|error| MoveError::Stream {
+        endpoint: session.server.clone(),
+        why: format!("{text}: {error}"),
+    })
+}
+
+/// Notes from where on changes are to be done at this side.
+///
+/// # Errors
+/// [`MoveError::Server`].
+pub async fn set_progress(
+    session: &Session,
+    direction: Direction,
+    place: Lsn,
+) -> Result<(), MoveError> {
+    let sql = note_progress(direction, place);
+    let set = session.client().batch_execute(&sql);
+    Ok(session
+        .within("note where changes begin", STATEMENT, set)
+        .await?)
+}
+
 /// The statement that notes how far changes are done.
 pub(crate) fn note_progress(direction: Direction, place: Lsn) -> String {
     let direction = literal(direction.word());
@@ -325,7 +383,8 @@ pub(crate) async fn progress(
 /// # Errors
 /// [`MoveError::Server`].
 pub async fn beacon(session: &Session) -> Result<i64, MoveError> {
-    let sql = format!("insert into {SCHEMA}.message (kind, text) values ('{BEACON}', '') returning id");
+    let sql =
+        format!("insert into {SCHEMA}.message (kind, text) values ('{BEACON}', '') returning id");
     let insert = session.client().query_typed(&sql, &[]);
     let rows = session
         .within("leave a mark in the changes", STATEMENT, insert)
@@ -333,39 +392,68 @@ pub async fn beacon(session: &Session) -> Result<i64, MoveError> {
     Ok(rows[0].get(0))
 }
 
-/// Takes the move for this session: nobody else does it as long as the session lives.
+/// Takes a lock for this session: nobody else has it as long as the session lives.
 ///
 /// Whoever had it is ended, which is what they are made for: all that they did is committed or undone.
 ///
 /// # Errors
 /// They do not end.
-pub async fn take(session: &mut WireSession) -> Result<(), MoveError> {
-    let (one, two) = LOCK;
+pub async fn take(session: &mut WireSession, lock: Lock) -> Result<(), MoveError> {
+    seize(session, lock, "true").await
+}
+
+/// Takes a lock again that another session of this process had, which was lost and may not have ended yet.
+///
+/// # Errors
+/// [`MoveError::TakenOver`] when somebody else has it by now.
+pub async fn take_back(
+    session: &mut WireSession,
+    lock: Lock,
+    lost: Option<i32>,
+) -> Result<(), MoveError> {
+    let ours = format!("pid = {}", lost.unwrap_or_default());
+    match seize(session, lock, &ours).await {
+        Err(MoveError::NotNow { .. }) => Err(MoveError::TakenOver),
+        other => other,
+    }
+}
+
+/// Each try is two round trips to a server, which ends its sessions within milliseconds.
+async fn seize(session: &mut WireSession, lock: Lock, whom: &str) -> Result<(), MoveError> {
+    let Lock(one, two) = lock;
     let take = format!("select pg_try_advisory_lock({one}, {two})");
     let end = format!(
         "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted
-            and classid = {one} and objid = {two} and pid <> pg_backend_pid()
+            and classid = {one} and objid = {two} and pid <> pg_backend_pid() and {whom}
             and database = (select oid from pg_database where datname = current_database())"
     );
-    // Each try is a round trip to a server, which ends its sessions within milliseconds.
-    for _ in 0..TRIES {
+    let deadline = Instant::now() + STATEMENT;
+    while Instant::now() < deadline {
         let row = session.row(&take).await?;
-        if row.text(0) == Some("t") {
+        if row.flag(0) == Some(true) {
             return Ok(());
         }
-        session.query(&end).await?;
-        tokio::time::sleep(BETWEEN).await;
+        if session.rows(&end).await?.is_empty() && whom != "true" {
+            break;
+        }
+        sleep(BETWEEN).await;
     }
     Err(MoveError::NotNow {
         verb: "take the move over",
-        why: "another pgmoor does it and cannot be ended".into(),
-        hint: "look at pg_stat_activity of the target for \"pgmoor move\"".into(),
+        why: "another pgmoor does it and does not end".into(),
+        hint: "look at pg_stat_activity there for \"pgmoor move\"".into(),
     })
 }
 
-/// Tries to take a move over, and the time between two.
-const TRIES: u32 = 500;
+/// The time between two tries to take a lock.
 const BETWEEN: Duration = Duration::from_millis(20);
+
+/// The name of a new move.
+pub(crate) fn new_id() -> String {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let nanos = since.map_or(0, |since| since.as_nanos());
+    format!("{nanos:x}-{:x}", std::process::id())
+}
 
 /// Removes all that the journal is.
 ///
@@ -374,7 +462,9 @@ const BETWEEN: Duration = Duration::from_millis(20);
 pub async fn remove(session: &Session) -> Result<(), MoveError> {
     let sql = format!("drop schema if exists {SCHEMA} cascade");
     let drop = session.client().batch_execute(&sql);
-    Ok(session.within("remove the journal", STATEMENT, drop).await?)
+    Ok(session
+        .within("remove the journal", STATEMENT, drop)
+        .await?)
 }
 
 #[cfg(test)]

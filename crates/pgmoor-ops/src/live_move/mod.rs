@@ -21,5 +21,14 @@ pub mod outgoing;
 
 pub mod follow;
 
+pub mod event;
+
+mod crossing;
+
+mod mover;
+
+pub use crossing::Crossed;
 pub use error::MoveError;
+pub use event::{Event, Listener};
+pub use mover::{Hold, Limits, Move};
 pub use side::Side;

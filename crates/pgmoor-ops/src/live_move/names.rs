@@ -50,7 +50,10 @@ mod tests {
             let is_allowed = |letter: char| matches!(letter, 'a'..='z' | '0'..='9' | '_');
             assert!(name.chars().all(is_allowed), "{name}");
         }
-        assert_eq!(outgoing("app"), "pgmoor_move_app_9c7e7b9d".replace("9c7e7b9d", &outgoing("app")[16..]));
+        assert_eq!(
+            outgoing("app"),
+            "pgmoor_move_app_9c7e7b9d".replace("9c7e7b9d", &outgoing("app")[16..])
+        );
         assert_ne!(outgoing("my-app"), outgoing("my_app"));
     }
 }

@@ -53,27 +53,25 @@ pub async fn tables(session: &Session) -> Result<Vec<Sent>, MoveError> {
     Ok(sent.collect())
 }
 
-/// Makes the publication, and lets tables without identity be told apart by all of their values. What was is returned.
+/// Makes the publication, and lets tables without identity be told apart by all of their values.
 ///
 /// Waits for no lock for longer than a moment: clients would wait behind it.
 ///
 /// # Errors
 /// [`MoveError::Server`].
-pub async fn publish(session: &Session) -> Result<Vec<(String, String)>, MoveError> {
+pub async fn publish(session: &Session) -> Result<(), MoveError> {
     let name = names::outgoing(&session.database);
     let tables = tables(session).await?;
-    let mut changed = Vec::new();
     for table in tables.iter().filter(|table| !table.has_identity) {
         let sql = format!("alter table only {} replica identity full", table.name);
         patiently(session, "set a replica identity", &sql).await?;
-        changed.push((table.name.clone(), table.identity.clone()));
     }
     let all = tables.iter().map(|table| format!("only {}", table.name));
     let all = std::iter::once(format!("{SCHEMA}.message")).chain(all);
     let all = all.collect::<Vec<_>>().join(", ");
-    let sql = format!("drop publication if exists {name}; create publication {name} for table {all}");
-    patiently(session, "make the publication", &sql).await?;
-    Ok(changed)
+    let sql =
+        format!("drop publication if exists {name}; create publication {name} for table {all}");
+    patiently(session, "make the publication", &sql).await
 }
 
 /// Runs a statement that needs locks, again and again, so that nobody waits behind it for long.
@@ -87,7 +85,9 @@ async fn patiently(session: &Session, act: &str, sql: &str) -> Result<(), MoveEr
         session.within(act, STATEMENT, reset).await?;
         match outcome {
             Err(error)
-                if error.sqlstate().is_some_and(|code| code.as_str() == "55P03")
+                if error
+                    .sqlstate()
+                    .is_some_and(|code| code.as_str() == "55P03")
                     && Instant::now() < deadline =>
             {
                 sleep(Duration::from_millis(100)).await;
@@ -106,6 +106,9 @@ pub async fn restore_identities(
     identities: &[(String, String)],
 ) -> Result<(), MoveError> {
     for (table, was) in identities {
+        if !exists(session, table).await? {
+            continue;
+        }
         let identity = match was.as_str() {
             "n" => "nothing",
             _ => "default",
@@ -116,19 +119,11 @@ pub async fn restore_identities(
     Ok(())
 }
 
-/// Sets replica identities as [`publish`] did at the other side.
-///
-/// # Errors
-/// [`MoveError::Server`].
-pub async fn widen_identities(
-    session: &Session,
-    identities: &[(String, String)],
-) -> Result<(), MoveError> {
-    for (table, _) in identities {
-        let sql = format!("alter table only {table} replica identity full");
-        patiently(session, "set a replica identity", &sql).await?;
-    }
-    Ok(())
+async fn exists(session: &Session, table: &str) -> Result<bool, MoveError> {
+    let sql = format!("select to_regclass({}) is not null", literal(table));
+    let query = session.client().query_typed(&sql, &[]);
+    let rows = session.within("look for a table", STATEMENT, query).await?;
+    Ok(rows[0].get(0))
 }
 
 /// A slot as it was made.
@@ -150,9 +145,13 @@ pub async fn make_slot(side: &Side, name: &str, is_temporary: bool) -> Result<Sl
     let mut session = side.replication().await?;
     let temporary = if is_temporary { " TEMPORARY" } else { "" };
     // The words that all versions understand.
-    let sql = format!("CREATE_REPLICATION_SLOT \"{name}\"{temporary} LOGICAL pgoutput EXPORT_SNAPSHOT");
+    let sql =
+        format!("CREATE_REPLICATION_SLOT \"{name}\"{temporary} LOGICAL pgoutput EXPORT_SNAPSHOT");
     let rows = session.query_within(SLOT, &sql).await?;
-    let row = rows.into_iter().next().and_then(|answer| answer.rows.into_iter().next());
+    let row = rows
+        .into_iter()
+        .next()
+        .and_then(|answer| answer.rows.into_iter().next());
     let row = row.unwrap_or_default();
     let from = row.text(1).and_then(|text| text.parse().ok());
     let from = from.ok_or_else(|| MoveError::Stream {
@@ -166,33 +165,47 @@ pub async fn make_slot(side: &Side, name: &str, is_temporary: bool) -> Result<Sl
     })
 }
 
+/// Ends who reads a slot.
+///
+/// # Errors
+/// [`MoveError::Server`].
+pub async fn end_reader(session: &Session, name: &str) -> Result<(), MoveError> {
+    let sql = format!(
+        "select pg_terminate_backend(active_pid) from pg_replication_slots
+         where slot_name = {} and active_pid is not null",
+        literal(name)
+    );
+    let end = session.client().query_typed(&sql, &[]);
+    session
+        .within("end who reads the slot", STATEMENT, end)
+        .await?;
+    Ok(())
+}
+
 /// Drops a slot, and ends who reads it.
 ///
 /// # Errors
 /// Who reads it does not end.
 pub async fn drop_slot(session: &Session, name: &str) -> Result<(), MoveError> {
+    let slot = name;
     let name = literal(name);
-    let end = format!(
-        "select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = {name} and active_pid is not null"
-    );
     let drop = format!(
         "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = {name} and active_pid is null"
     );
     let left = format!("select count(*) from pg_replication_slots where slot_name = {name}");
     let deadline = Instant::now() + STATEMENT;
     loop {
-        for sql in [&end, &drop] {
-            let run = session.client().query_typed(sql, &[]);
-            let outcome = session.within("drop the slot", STATEMENT, run).await;
-            // Somebody may have been quicker, to read or to drop it.
-            let is_race = |error: &Error| {
-                let code = error.sqlstate();
-                code.is_some_and(|code| matches!(code.as_str(), "55006" | "42704"))
-            };
-            match outcome {
-                Err(error) if !is_race(&error) => return Err(error.into()),
-                _ => {}
-            }
+        end_reader(session, slot).await?;
+        let run = session.client().query_typed(&drop, &[]);
+        let outcome = session.within("drop the slot", STATEMENT, run).await;
+        // Somebody may have been quicker, to read or to drop it.
+        let is_race = |error: &Error| {
+            let code = error.sqlstate();
+            code.is_some_and(|code| matches!(code.as_str(), "55006" | "42704"))
+        };
+        match outcome {
+            Err(error) if !is_race(&error) => return Err(error.into()),
+            _ => {}
         }
         let rows = session.client().query_typed(&left, &[]);
         let rows = session.within("look for the slot", STATEMENT, rows).await?;
@@ -218,7 +231,9 @@ pub async fn unpublish(session: &Session) -> Result<(), MoveError> {
     let name = names::outgoing(&session.database);
     let sql = format!("drop publication if exists {name}");
     let drop = session.client().batch_execute(&sql);
-    Ok(session.within("drop the publication", STATEMENT, drop).await?)
+    Ok(session
+        .within("drop the publication", STATEMENT, drop)
+        .await?)
 }
 
 /// How much of its log the server keeps for a slot, in bytes; `None` when there is no such slot.
@@ -246,7 +261,9 @@ pub async fn kept(session: &Session, name: &str) -> Result<Option<u64>, MoveErro
         });
     }
     let kept: Option<i64> = row.get(0);
-    Ok(Some(u64::try_from(kept.unwrap_or_default()).unwrap_or_default()))
+    Ok(Some(
+        u64::try_from(kept.unwrap_or_default()).unwrap_or_default(),
+    ))
 }
 
 /// Has the server note every definition that changes, in the changes themselves. False where the role may not.
@@ -287,7 +304,13 @@ pub async fn guard(session: &Session) -> Result<bool, MoveError> {
     let make = session.client().batch_execute(&sql);
     match session.within("watch definitions", STATEMENT, make).await {
         Ok(()) => Ok(true),
-        Err(error) if error.sqlstate().is_some_and(|code| code.as_str() == "42501") => Ok(false),
+        Err(error)
+            if error
+                .sqlstate()
+                .is_some_and(|code| code.as_str() == "42501") =>
+        {
+            Ok(false)
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -300,5 +323,7 @@ pub async fn unguard(session: &Session) -> Result<(), MoveError> {
     let sql = "drop event trigger if exists pgmoor_move_commands;
         drop event trigger if exists pgmoor_move_drops";
     let drop = session.client().batch_execute(sql);
-    Ok(session.within("end the watch of definitions", STATEMENT, drop).await?)
+    Ok(session
+        .within("end the watch of definitions", STATEMENT, drop)
+        .await?)
 }

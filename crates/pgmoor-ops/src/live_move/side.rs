@@ -51,7 +51,9 @@ impl Side {
     /// # Errors
     /// [`Error::Connect`] mostly.
     pub async fn wire(&self, does: &str) -> Result<WireSession, Error> {
-        let mut session = self.open(parameters(&format!("pgmoor move {does}"))).await?;
+        let mut session = self
+            .open(parameters(&format!("pgmoor move {does}")))
+            .await?;
         if let Some(sql) = since_17(session.server_version) {
             session.query(sql).await?;
         }

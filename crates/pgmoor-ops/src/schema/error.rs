@@ -195,7 +195,9 @@ impl SchemaError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Session(error) => error.is_retryable(),
-            Self::Migration { source, .. } => source.closed || source.sqlstate.is_some_and(is_passing),
+            Self::Migration { source, .. } => {
+                source.closed || source.sqlstate.is_some_and(is_passing)
+            }
             Self::Locked { .. } | Self::Busy { .. } | Self::Moved { .. } | Self::Stopped => true,
             Self::Standby { .. } => true,
             Self::Files(_)

@@ -26,7 +26,16 @@ const TABLES: &str = "
 ";
 
 const ALL: &[&str] = &[
-    "plain", "always", "computed", "keyless", "\"Odd \"\"name\"\"\"", "parts", "by_index", "parent", "child", "empty",
+    "plain",
+    "always",
+    "computed",
+    "keyless",
+    "\"Odd \"\"name\"\"\"",
+    "parts",
+    "by_index",
+    "parent",
+    "child",
+    "empty",
 ];
 
 const CHANGES: &str = "
@@ -63,7 +72,11 @@ async fn every_kind_of_change_is_done_at_the_other_side() {
         let pair = Pair::new((major, 15), TABLES).await;
         pair.send().await;
         let mut follower = pair.follower().await;
-        admin(&pair.from).await.batch_execute(CHANGES).await.unwrap();
+        admin(&pair.from)
+            .await
+            .batch_execute(CHANGES)
+            .await
+            .unwrap();
 
         pair.catch_up(&mut follower).await;
         pair.assert_same(ALL).await;
@@ -84,10 +97,14 @@ async fn a_follower_that_is_ended_anywhere_goes_on_where_it_was_and_does_nothing
     for _ in 0..20 {
         let mut follower = pair.follower().await;
         for _ in 0..50 {
-            let sql = "begin; insert into counted (n) values (1); insert into twice values (7); commit";
+            let sql =
+                "begin; insert into counted (n) values (1); insert into twice values (7); commit";
             source.batch_execute(sql).await.unwrap();
         }
-        follower.step(tokio::time::Instant::now() + std::time::Duration::from_millis(20)).await.unwrap();
+        follower
+            .step(tokio::time::Instant::now() + std::time::Duration::from_millis(20))
+            .await
+            .unwrap();
         // Its session ends with it, whatever was under way.
         drop(follower);
     }
@@ -103,15 +120,33 @@ async fn a_held_follower_does_nothing_that_was_committed_later() {
     let pair = Pair::new((15, 15), "create table t (a int primary key)").await;
     pair.send().await;
     let source = admin(&pair.from).await;
-    source.batch_execute("insert into t values (1)").await.unwrap();
-    let here = source.query_one("select pg_current_wal_insert_lsn()::text", &[]).await.unwrap();
-    source.batch_execute("insert into t values (2)").await.unwrap();
+    source
+        .batch_execute("insert into t values (1)")
+        .await
+        .unwrap();
+    let here = source
+        .query_one("select pg_current_wal_insert_lsn()::text", &[])
+        .await
+        .unwrap();
+    source
+        .batch_execute("insert into t values (2)")
+        .await
+        .unwrap();
     let mut follower = pair.follower().await;
 
     let hold: String = here.get(0);
     follower.hold(Some(hold.parse().unwrap()));
-    while !follower.step(tokio::time::Instant::now() + std::time::Duration::from_secs(1)).await.unwrap().is_held {}
-    let rows = admin(&pair.to).await.query("select a from t", &[]).await.unwrap();
+    while !follower
+        .step(tokio::time::Instant::now() + std::time::Duration::from_secs(1))
+        .await
+        .unwrap()
+        .is_held
+    {}
+    let rows = admin(&pair.to)
+        .await
+        .query("select a from t", &[])
+        .await
+        .unwrap();
     assert_eq!(rows.len(), 1);
 
     follower.hold(None);
@@ -124,10 +159,17 @@ async fn rows_that_are_not_there_stop_the_follower_and_name_the_table() {
     let pair = Pair::new((15, 15), "create table t (a int primary key, b int)").await;
     pair.send().await;
     let source = admin(&pair.from).await;
-    source.batch_execute("insert into t values (1, 1)").await.unwrap();
+    source
+        .batch_execute("insert into t values (1, 1)")
+        .await
+        .unwrap();
     let mut follower = pair.follower().await;
     pair.catch_up(&mut follower).await;
-    admin(&pair.to).await.batch_execute("delete from t").await.unwrap();
+    admin(&pair.to)
+        .await
+        .batch_execute("delete from t")
+        .await
+        .unwrap();
     source.batch_execute("update t set b = 2").await.unwrap();
 
     let error = loop {
@@ -139,7 +181,10 @@ async fn rows_that_are_not_there_stop_the_follower_and_name_the_table() {
     };
 
     assert!(matches!(error, MoveError::Diverged { .. }), "{error:?}");
-    assert_eq!(error.to_string(), "public.t is not what it was at the other side: a row that was changed is not there");
+    assert_eq!(
+        error.to_string(),
+        "public.t is not what it was at the other side: a row that was changed is not there"
+    );
 }
 
 #[tokio::test]
@@ -147,12 +192,22 @@ async fn a_definition_that_changes_stops_the_follower_and_is_named() {
     let pair = Pair::new((15, 15), "create table t (a int primary key, b int)").await;
     pair.send().await;
     let session = pair.source.session().await.unwrap();
-    assert!(pgmoor_ops::live_move::outgoing::guard(&session).await.unwrap());
+    assert!(
+        pgmoor_ops::live_move::outgoing::guard(&session)
+            .await
+            .unwrap()
+    );
     let source = admin(&pair.from).await;
-    source.batch_execute("insert into t values (1, 1); create temp table x (a int); drop table x").await.unwrap();
+    source
+        .batch_execute("insert into t values (1, 1); create temp table x (a int); drop table x")
+        .await
+        .unwrap();
     let mut follower = pair.follower().await;
     pair.catch_up(&mut follower).await;
-    source.batch_execute("begin; insert into t values (2, 1); alter table t add c int; commit").await.unwrap();
+    source
+        .batch_execute("begin; insert into t values (2, 1); alter table t add c int; commit")
+        .await
+        .unwrap();
 
     let error = loop {
         let until = tokio::time::Instant::now() + std::time::Duration::from_secs(1);
@@ -162,7 +217,14 @@ async fn a_definition_that_changes_stops_the_follower_and_is_named() {
         }
     };
 
-    assert!(error.to_string().contains("\"ALTER TABLE public.t\""), "{error}");
-    let rows = admin(&pair.to).await.query("select a from t", &[]).await.unwrap();
+    assert!(
+        error.to_string().contains("\"ALTER TABLE public.t\""),
+        "{error}"
+    );
+    let rows = admin(&pair.to)
+        .await
+        .query("select a from t", &[])
+        .await
+        .unwrap();
     assert_eq!(rows.len(), 1, "nothing of that transaction is done");
 }

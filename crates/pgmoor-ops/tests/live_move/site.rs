@@ -40,7 +40,9 @@ pub(crate) fn side(postgres: &Postgres, endpoint: &str) -> Side {
 
 /// A superuser in the database.
 pub(crate) async fn admin(postgres: &Postgres) -> Client {
-    postgres.connect_as("postgres", postgres.admin_password(), "app").await
+    postgres
+        .connect_as("postgres", postgres.admin_password(), "app")
+        .await
 }
 
 /// Two servers, the second with the tables of the first and none of its rows, and what sends changes.
@@ -73,7 +75,9 @@ impl Pair {
         journal::make(&session).await.unwrap();
         outgoing::publish(&session).await.unwrap();
         let name = names::outgoing(&self.source.dbname);
-        let slot = outgoing::make_slot(&self.source, &name, false).await.unwrap();
+        let slot = outgoing::make_slot(&self.source, &name, false)
+            .await
+            .unwrap();
         let there = self.target.session().await.unwrap();
         journal::make(&there).await.unwrap();
         let note = format!(
@@ -86,7 +90,10 @@ impl Pair {
 
     pub(crate) async fn applying(&self) -> WireSession {
         let mut session = self.target.wire("changes").await.unwrap();
-        session.query("set session_replication_role = replica").await.unwrap();
+        session
+            .query("set session_replication_role = replica")
+            .await
+            .unwrap();
         session
     }
 
@@ -103,7 +110,10 @@ impl Pair {
         let beacon = journal::beacon(&session).await.unwrap();
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
-            let seen = follower.step(Instant::now() + Duration::from_millis(100)).await.unwrap();
+            let seen = follower
+                .step(Instant::now() + Duration::from_millis(100))
+                .await
+                .unwrap();
             if seen.beacon >= beacon {
                 return seen;
             }
@@ -111,14 +121,20 @@ impl Pair {
         }
     }
 
-    /// All rows of a query, as text, at both sides.
+    /// All rows of a query, as text, at both sides; also behind a fence.
     pub(crate) async fn both(&self, query: &str) -> (Vec<String>, Vec<String>) {
-        let sql = format!("set extra_float_digits = 3; copy (select row_text::text from ({query}) row_text order by 1) to stdout");
+        let sql = format!(
+            "set search_path = public; select row_text::text from ({query}) row_text order by 1"
+        );
         let mut all = Vec::new();
-        for postgres in [&self.from, &self.to] {
-            let sql = sql.replace("set extra_float_digits = 3; copy (", "").replace(") to stdout", "");
-            let rows = admin(postgres).await.query(&sql, &[]).await.unwrap();
-            all.push(rows.iter().map(|row| row.get(0)).collect::<Vec<String>>());
+        for side in [&self.source, &self.target] {
+            let mut session = side.wire("test").await.unwrap();
+            let rows = session.rows(&sql).await.unwrap();
+            all.push(
+                rows.iter()
+                    .map(|row| row.text(0).unwrap().to_owned())
+                    .collect::<Vec<_>>(),
+            );
         }
         let there = all.pop().unwrap();
         (all.pop().unwrap(), there)

@@ -107,7 +107,8 @@ impl Applier {
             found.insert(text(1), column);
         }
         let found = is_there.then_some(found);
-        let shape = Shape::of(relation, found.as_ref()).map_err(|why| MoveError::Diverged { table, why })?;
+        let shape = Shape::of(relation, found.as_ref())
+            .map_err(|why| MoveError::Diverged { table, why })?;
         self.tables.insert(relation.id, Known::Followed(shape));
         Ok(())
     }
@@ -175,7 +176,11 @@ impl Applier {
         let sql = format!(
             "truncate {}{}{}",
             only.join(", "),
-            if restarts_identity { " restart identity" } else { "" },
+            if restarts_identity {
+                " restart identity"
+            } else {
+                ""
+            },
             if cascades { " cascade" } else { "" }
         );
         self.statement(&sql)?;

@@ -63,6 +63,8 @@ pub(super) struct Changes {
     receiver: mpsc::Receiver<Result<Chunk, MoveError>>,
     safe: Arc<AtomicU64>,
     reader: JoinHandle<()>,
+    /// The server process that sends.
+    pub(super) pid: Option<i32>,
 }
 
 impl Drop for Changes {
@@ -91,6 +93,7 @@ impl Changes {
         );
         session.start_copy_both(&sql).await?;
         let (sender, receiver) = mpsc::channel(WAITING);
+        let pid = session.pid;
         let safe = Arc::new(AtomicU64::new(from.0));
         let reader = Reader {
             session,
@@ -104,6 +107,7 @@ impl Changes {
             receiver,
             safe,
             reader: tokio::spawn(reader.run(sender)),
+            pid,
         })
     }
 
@@ -150,7 +154,10 @@ impl Reader {
         }
     }
 
-    async fn read(&mut self, sender: &mpsc::Sender<Result<Chunk, MoveError>>) -> Result<(), MoveError> {
+    async fn read(
+        &mut self,
+        sender: &mpsc::Sender<Result<Chunk, MoveError>>,
+    ) -> Result<(), MoveError> {
         loop {
             let mut chunk = Chunk::default();
             let mut is_told = false;
@@ -174,13 +181,17 @@ impl Reader {
                 };
                 let message = ReplicationMessage::decode(body);
                 let wants_reply = match message.map_err(|error| error.to_string()) {
-                    Ok(ReplicationMessage::XLogData { start, end, data, .. }) => {
+                    Ok(ReplicationMessage::XLogData {
+                        start, end, data, ..
+                    }) => {
                         chunk.push(data);
                         chunk.log = chunk.log.max(end);
                         self.sent = self.sent.max(start);
                         false
                     }
-                    Ok(ReplicationMessage::Keepalive { end, wants_reply, .. }) => {
+                    Ok(ReplicationMessage::Keepalive {
+                        end, wants_reply, ..
+                    }) => {
                         self.sent = self.sent.max(end);
                         chunk.log = chunk.log.max(end);
                         is_told = true;
@@ -194,7 +205,11 @@ impl Reader {
                 is_told |= !chunk.ends.is_empty() && !self.session.has_arrived();
             }
             // What is at the place of the last change itself may go on: only a keepalive says that all was sent.
-            chunk.sent = if chunk.ends.is_empty() { self.sent } else { Lsn::ZERO };
+            chunk.sent = if chunk.ends.is_empty() {
+                self.sent
+            } else {
+                Lsn::ZERO
+            };
             if !self.hand_over(chunk, sender).await? {
                 return Ok(());
             }

@@ -34,6 +34,8 @@ pub struct Follower {
     pending: usize,
     /// The last beacon that was passed, committed or not.
     beacon: i64,
+    /// Transactions and changes of rows that are done and not committed.
+    counted: (u64, u64),
     seen: Seen,
 }
 
@@ -92,12 +94,18 @@ impl Follower {
             done: applied,
             pending: 0,
             beacon: 0,
+            counted: (0, 0),
             seen: Seen {
                 applied,
                 log: applied,
                 ..Seen::default()
             },
         })
+    }
+
+    /// The server process that sends the changes.
+    pub fn reads_as(&self) -> Option<i32> {
+        self.changes.pid
     }
 
     /// How far it is.
@@ -111,31 +119,32 @@ impl Follower {
         self.seen.is_held = false;
     }
 
-    /// Does what there is, until `until` at most or until it holds.
+    /// Does what there is, and waits until `until` at most when there is nothing. Returns as soon as it is done with what
+    /// has arrived, or holds.
     ///
     /// Not cancel safe: a follower that was interrupted is started again.
     ///
     /// # Errors
     /// Why it cannot go on. All that it has [`Seen`] as applied is; it may be started again.
     pub async fn step(&mut self, until: Instant) -> Result<Seen, MoveError> {
-        while !self.seen.is_held {
-            if self.chunk.get(self.place).is_some() {
-                self.work().await?;
-                continue;
-            }
-            if self.pending > 0 && (!self.changes.has_more() || self.pending > BATCH) {
-                self.settle().await?;
-            }
+        if self.seen.is_held {
+            return Ok(self.seen);
+        }
+        if self.chunk.get(self.place).is_none() {
             let Some(chunk) = self.changes.next(until).await? else {
                 return Ok(self.seen);
             };
             self.seen.log = self.seen.log.max(chunk.log);
-            let sent = chunk.sent;
             (self.chunk, self.place) = (chunk, 0);
-            // All before that place was sent, and what was sent is done: there is nothing for us in between.
-            if self.transaction.is_none() && sent > self.done {
-                self.pass(sent).await?;
-            }
+        }
+        self.work().await?;
+        if !self.changes.has_more() || self.pending > BATCH {
+            self.settle().await?;
+        }
+        // All before that place was sent, and what was sent is done: there is nothing for us in between.
+        let sent = self.chunk.sent;
+        if self.transaction.is_none() && sent > self.done && !self.seen.is_held {
+            self.pass(sent).await?;
         }
         Ok(self.seen)
     }
@@ -191,7 +200,7 @@ impl Follower {
             Change::Commit { end, .. } => {
                 self.transaction = None;
                 self.done = self.done.max(end);
-                self.seen.transactions += 1;
+                self.counted.0 += 1;
                 return Ok(());
             }
             Change::Begin { .. }
@@ -228,7 +237,7 @@ impl Follower {
             (Some(Known::Own), Change::Insert { new, .. }) => self.message(*new),
             (Some(Known::Own), _) => Ok(()),
             (Some(Known::Followed(_)), _) => {
-                self.seen.rows += 1;
+                self.counted.1 += 1;
                 self.applier.row(relation, row).await
             }
         }
@@ -268,6 +277,9 @@ impl Follower {
             self.seen.applied = self.done;
             self.changes.is_safe(self.done);
         }
+        let (transactions, rows) = std::mem::take(&mut self.counted);
+        self.seen.transactions += transactions;
+        self.seen.rows += rows;
         self.seen.beacon = self.beacon.max(self.seen.beacon);
         Ok(())
     }

@@ -71,7 +71,10 @@ fn update<'a>(
     new: Row<'a>,
 ) -> Option<(Form, Vec<Option<&'a [u8]>>)> {
     let by = old.map_or(By::New, by);
-    let unchanged: Vec<bool> = new.values().map(|value| value == Value::Unchanged).collect();
+    let unchanged: Vec<bool> = new
+        .values()
+        .map(|value| value == Value::Unchanged)
+        .collect();
     let anew = is_anew(shape, old, new);
     let mut values: Vec<_> = if anew {
         taken(shape, new).collect()
@@ -148,11 +151,7 @@ fn set<'a>(shape: &Shape, row: Row<'a>) -> impl Iterator<Item = Option<&'a [u8]>
 }
 
 /// The values that a row is found by.
-fn found_by<'a>(
-    shape: &Shape,
-    by: &By,
-    row: Row<'a>,
-) -> impl Iterator<Item = Option<&'a [u8]>> {
+fn found_by<'a>(shape: &Shape, by: &By, row: Row<'a>) -> impl Iterator<Item = Option<&'a [u8]>> {
     let is_all = matches!(by, By::All(_));
     let columns = shape.columns.iter().zip(row.values());
     let wanted = columns.filter(move |(column, value)| match is_all {
