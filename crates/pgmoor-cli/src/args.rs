@@ -1,6 +1,7 @@
 //! The command line: one definition for parsing, help, man pages, completions and the reference.
 
 mod check;
+mod live_move;
 mod provision;
 mod schema;
 
@@ -15,6 +16,7 @@ use crate::exit;
 use crate::output::{Color, Form};
 
 pub(crate) use check::{Check, Purpose};
+pub(crate) use live_move::{Copying, Move};
 pub(crate) use provision::{Provision, Provisioned};
 pub(crate) use schema::{Resolution, Resolve, Schema, SchemaDown, SchemaUp};
 
@@ -186,6 +188,18 @@ pub(crate) enum Command {
         /// What to do.
         #[command(subcommand)]
         command: Provision,
+    },
+    /// Move a live database to another server, and back if need be, with its clients connected
+    #[command(
+        help_template = TEMPLATE,
+        before_help = "Examples:\n  pgmoor move run --to primary     all of it, with one question before the cutover\n  pgmoor move status               where it is\n  pgmoor move rollback             back, with all that was written since\n  pgmoor move finish               close the way back\n",
+        subcommand_required = true,
+        arg_required_else_help = true
+    )]
+    Move {
+        /// What to do.
+        #[command(subcommand)]
+        command: Move,
     },
     /// Bring a database's schema up to date: migrations, once across all replicas
     #[command(

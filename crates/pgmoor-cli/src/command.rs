@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod config;
 mod docs;
+mod live_move;
 mod login;
 mod man;
 mod provision;
@@ -50,6 +51,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
         Command::Switch(arguments) => traffic::switch(&global, &arguments, output),
         Command::Reload => traffic::reload(&global, output),
         Command::Provision { command } => provision::run(&global, &command, output),
+        Command::Move { command } => live_move::run(&global, &command, output),
         Command::Schema { command } => schema::run(&global, &command, output),
         Command::Config { command } => config::run(&global, &command, output),
         Command::Version => version::run(output),

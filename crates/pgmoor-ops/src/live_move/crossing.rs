@@ -232,23 +232,8 @@ impl Crossing<'_> {
         Ok(())
     }
 
-    /// What is left to do when it is decided: the new side is open, and clients go on there.
-    ///
-    /// It may be said again.
-    ///
-    /// # Errors
-    /// [`MoveError`]; clients wait. It is to be said again.
-    pub(super) async fn complete(&self, new: &Session) -> Result<(), MoveError> {
-        if let Standing::Fenced(_) = fence::read(new).await? {
-            let before = journal::read(new).await?.map(|entry| entry.before);
-            fence::lower(new, &before.unwrap_or_default()).await?;
-        }
-        self.gateway.pause(self.database).await?;
-        self.gateway
-            .switch(self.database, &self.new.endpoint)
-            .await?;
-        self.gateway.resume(self.database).await?;
-        Ok(())
+    async fn complete(&self, new: &Session) -> Result<(), MoveError> {
+        complete(self.database, self.new, new, self.gateway).await
     }
 
     /// Undoes what was done, unless it turns out to have been decided.
@@ -307,4 +292,26 @@ impl Crossing<'_> {
             limit_ms: self.max_pause.as_millis(),
         }
     }
+}
+
+/// What is left to do when it is decided: the new side is open, and clients go on there.
+///
+/// It may be said again.
+///
+/// # Errors
+/// [`MoveError`]; clients wait. It is to be said again.
+pub(super) async fn complete(
+    database: &str,
+    live: &Side,
+    session: &Session,
+    gateway: &dyn TrafficControl,
+) -> Result<(), MoveError> {
+    if let Standing::Fenced(_) = fence::read(session).await? {
+        let before = journal::read(session).await?.map(|entry| entry.before);
+        fence::lower(session, &before.unwrap_or_default()).await?;
+    }
+    gateway.pause(database).await?;
+    gateway.switch(database, &live.endpoint).await?;
+    gateway.resume(database).await?;
+    Ok(())
 }

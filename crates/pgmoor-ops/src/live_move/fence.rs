@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use pgmoor::connector::MOVED;
 use tokio::time::{Instant, sleep};
 
 use super::error::MoveError;
@@ -23,13 +24,10 @@ const LOOK: Duration = Duration::from_millis(5);
 const LIBRARY: &str = "local_preload_libraries";
 const READ_ONLY: &str = "default_transaction_read_only";
 
-/// How PostgreSQL's refusal can be told from every other.
-pub const MARK: &str = "moved by pgmoor to endpoint ";
-
 /// What a login is refused with, as the name of a library: without a slash, which PostgreSQL would take for a
 /// directory.
 fn library(dbname: &str, endpoint: &str) -> String {
-    format!("database {dbname} was {MARK}{endpoint}")
+    format!("database {dbname} {MOVED}{endpoint}")
         .replace(['/', '\\', '"', '\'', ',', '\n', '\r', '\0'], "_")
 }
 
@@ -114,7 +112,7 @@ pub async fn read(session: &Session) -> Result<Standing, MoveError> {
         }
     }
     Ok(match before.library.as_deref() {
-        Some(text) if text.contains(MARK) => Standing::Fenced(text.trim_matches('"').to_owned()),
+        Some(text) if text.contains(MOVED) => Standing::Fenced(text.trim_matches('"').to_owned()),
         _ => Standing::Open(before),
     })
 }
@@ -138,13 +136,15 @@ pub async fn prove(side: &Side, deadline: Instant) -> Result<(), MoveError> {
                 endpoint: side.endpoint.clone(),
             })
         }
-        Err(error) if error.to_string().contains(MARK) || told(&error).contains(MARK) => Ok(()),
+        Err(crate::Error::Connect { source, .. })
+            if source
+                .report()
+                .is_some_and(|report| report.moved_to().is_some()) =>
+        {
+            Ok(())
+        }
         Err(error) => Err(error.into()),
     }
-}
-
-fn told(error: &crate::Error) -> String {
-    crate::error::chain(error)
 }
 
 /// Ends every session in this database but this one and those spared, until none is left; how many there were.
@@ -193,6 +193,6 @@ mod tests {
             text,
             "database a_b_c_ d was moved by pgmoor to endpoint primary"
         );
-        assert!(text.contains(MARK));
+        assert!(text.contains(MOVED));
     }
 }

@@ -27,8 +27,11 @@ mod crossing;
 
 mod mover;
 
+mod status;
+
 pub use crossing::Crossed;
 pub use error::MoveError;
 pub use event::{Event, Listener};
 pub use mover::{Hold, Limits, Move};
 pub use side::Side;
+pub use status::Status;

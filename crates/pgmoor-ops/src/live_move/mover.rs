@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use super::crossing::{Crossed, Crossing};
+use super::crossing::{self, Crossed, Crossing};
 use super::error::MoveError;
 use super::event::{Event, Listener};
 use super::fence::{self, Standing};
@@ -514,6 +514,16 @@ impl Hold {
             }),
             false => Ok(()),
         }
+    }
+
+    /// Brings a crossing to its end that was decided before: clients go on at the side that sends changes now.
+    ///
+    /// # Errors
+    /// [`MoveError`]; it may be said again.
+    pub async fn complete(&self, it: &Move, gateway: &dyn TrafficControl) -> Result<(), MoveError> {
+        let live = it.sender(self.direction);
+        let session = live.session().await?;
+        crossing::complete(&it.database, live, &session, gateway).await
     }
 
     /// Takes clients to the side that has followed until now, and follows the other way from then on.

@@ -170,6 +170,11 @@ fn scram(error: &ScramError) -> Option<&'static str> {
 }
 
 fn server(report: &ServerReport) -> Option<String> {
+    if let Some(endpoint) = report.moved_to() {
+        return Some(format!(
+            "have the database served from endpoint \"{endpoint}\" in the configuration; pgmoor move status tells more"
+        ));
+    }
     let ours = match report.sqlstate? {
         SqlState::INVALID_PASSWORD => {
             "check the password; a rotated one must reach the credential's file or command too"

@@ -62,7 +62,7 @@ pub use error::ConnectError;
 use identity::Identity;
 pub use line::{Again, Line, Opened, Opening};
 use login::Failure;
-pub use report::ServerReport;
+pub use report::{MOVED, ServerReport};
 use secure::{Encryption, Protection};
 use site::Site;
 pub use stage::Stage;

@@ -8,6 +8,13 @@ use pgmoor_wire::{Secret, SqlState};
 /// No field is kept longer: nobody reads more, and whoever sends more means no good.
 const MAX_FIELD: usize = 1_000;
 
+/// By these words a server refuses a login to a database that was moved away. What is behind them is the endpoint where
+/// it is now.
+pub const MOVED: &str = "was moved by pgmoor to endpoint ";
+
+/// What PostgreSQL puts before and behind the name of a library that is not there.
+const LIBRARY: (&str, &str) = ("could not access file \"$libdir/plugins/", "\": ");
+
 /// An error that the server sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerReport {
@@ -39,10 +46,16 @@ impl ServerReport {
         Self {
             severity: clean(&view.severity().unwrap_or_default()),
             sqlstate: view.sqlstate(),
-            message: clean(&view.message()),
+            message: told(clean(&view.message())),
             detail: view.detail().map(|text| clean(&text)),
             hint: view.hint().map(|text| clean(&text)),
         }
+    }
+
+    /// The endpoint where the database is now, if it was moved away from this server.
+    pub fn moved_to(&self) -> Option<&str> {
+        let (_, endpoint) = self.message.split_once(MOVED)?;
+        Some(endpoint)
     }
 
     /// Whether it says that this user may not log in like this.
@@ -55,8 +68,22 @@ impl ServerReport {
         self.sqlstate.is_some_and(|code| {
             matches!(code.class(), "53" | "57" | "58" | "08")
                 && code != SqlState::PROTOCOL_VIOLATION
+                && self.moved_to().is_none()
         })
     }
+}
+
+/// The fence of a moved database is a library that does not exist, whose name is the message.
+fn told(message: String) -> String {
+    if !message.contains(MOVED) {
+        return message;
+    }
+    let (before, behind) = LIBRARY;
+    let name = message
+        .split_once(before)
+        .map_or(message.as_str(), |(_, rest)| rest);
+    let name = name.split_once(behind).map_or(name, |(name, _)| name);
+    name.to_owned()
 }
 
 impl fmt::Display for ServerReport {
