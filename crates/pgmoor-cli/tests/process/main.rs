@@ -11,6 +11,7 @@ mod google;
 mod idle;
 mod kill;
 mod log;
+mod moving;
 mod names;
 mod notify;
 mod reload;

@@ -378,6 +378,20 @@ pub(crate) async fn progress(
     })
 }
 
+/// Whether it is noted from where on changes are to be done.
+///
+/// # Errors
+/// [`MoveError::Server`].
+pub async fn has_progress(session: &Session, direction: Direction) -> Result<bool, MoveError> {
+    let sql = format!(
+        "select exists (select from {SCHEMA}.progress where direction = {})",
+        literal(direction.word())
+    );
+    let query = session.client().query_typed(&sql, &[]);
+    let rows = session.within("read the journal", STATEMENT, query).await?;
+    Ok(rows[0].get(0))
+}
+
 /// Leaves a mark in the changes of this side: who has passed it has passed all that was committed before.
 ///
 /// # Errors

@@ -105,7 +105,10 @@ impl Move {
     }
 
     /// Makes what a move needs at both sides, up to the slot: from here on nothing that is committed at the source is
-    /// missed. The snapshot of what is before lives as long as the slot's session.
+    /// missed. What it returns has the snapshot of which rows are to be copied, for as long as its session lives.
+    ///
+    /// Said again, as a copy that was broken off is gone on with, it keeps the slot and gives a new snapshot: tables that are
+    /// whole stay as of the moment of which they were copied, and their changes are done from there on.
     ///
     /// # Errors
     /// [`MoveError::NotNow`] when either side is part of another move.
@@ -115,21 +118,34 @@ impl Move {
         let entry = self.agree(&source, &target).await?;
         let listener = &self.listener;
         listener.event(Event::Phase(Phase::Copying));
-        listener.event(Event::Step("make the publication"));
-        outgoing::unguard(&source).await?;
-        outgoing::publish(&source).await?;
-        if !outgoing::guard(&source).await? {
-            listener.event(Event::Note(
-                "definitions that change are not noticed at once: the role may make no event trigger; \
-                 they are compared before the cutover"
-                    .into(),
-            ));
-        }
         let name = names::outgoing(&self.source.dbname);
-        outgoing::drop_slot(&source, &name).await?;
+        let is_begun = journal::has_progress(&target, Direction::Forward).await?
+            && outgoing::kept(&source, &name).await?.is_some();
+        if !is_begun {
+            listener.event(Event::Step("make the publication"));
+            outgoing::unguard(&source).await?;
+            outgoing::publish(&source).await?;
+            if !outgoing::guard(&source).await? {
+                listener.event(Event::Note(
+                    "definitions that change are not noticed at once: the role may make no event trigger; \
+                     they are compared before the cutover"
+                        .into(),
+                ));
+            }
+        }
         listener.event(Event::Step("make the slot"));
-        let slot = outgoing::make_slot(&self.source, &name, false).await?;
-        journal::set_progress(&target, Direction::Forward, slot.from).await?;
+        let slot = match is_begun {
+            true => {
+                let name = names::snapshot(&self.source.dbname, std::process::id());
+                outgoing::make_slot(&self.source, &name, true).await?
+            }
+            false => {
+                outgoing::drop_slot(&source, &name).await?;
+                let slot = outgoing::make_slot(&self.source, &name, false).await?;
+                journal::set_progress(&target, Direction::Forward, slot.from).await?;
+                slot
+            }
+        };
         source.close().await;
         target.close().await;
         tracing::info!(id = %entry.id, from = %slot.from, "move prepared");

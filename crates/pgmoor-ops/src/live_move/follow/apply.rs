@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use pgmoor_wire::backend::CommandComplete;
+use pgmoor_wire::lsn::Lsn;
 use pgmoor_wire::pgoutput::{Change, Relation, RelationId, Relations};
 use pgmoor_wire::{frontend, tag};
 
@@ -33,7 +34,12 @@ pub(super) struct Applier {
 #[derive(Debug)]
 pub(super) enum Known {
     /// Its changes are done.
-    Followed(Shape),
+    Followed {
+        /// What it looks like.
+        shape: Shape,
+        /// The moment of which its rows were copied: what was committed before is there.
+        since: Lsn,
+    },
     /// One of the move's own tables.
     Own,
 }
@@ -77,6 +83,7 @@ impl Applier {
         &mut self,
         relation: &Relation<'_>,
         own_schema: &str,
+        is_copied: bool,
     ) -> Result<(), MoveError> {
         for number in self.prepared.forget(relation.id) {
             self.close(number)?;
@@ -107,10 +114,28 @@ impl Applier {
             found.insert(text(1), column);
         }
         let found = is_there.then_some(found);
+        let since = match is_copied {
+            true => self.copied_as_of(&table, own_schema).await?,
+            false => Lsn::ZERO,
+        };
         let shape = Shape::of(relation, found.as_ref())
             .map_err(|why| MoveError::Diverged { table, why })?;
-        self.tables.insert(relation.id, Known::Followed(shape));
+        let known = Known::Followed { shape, since };
+        self.tables.insert(relation.id, known);
         Ok(())
+    }
+
+    /// As of which moment a table was copied, if it was.
+    async fn copied_as_of(&mut self, table: &str, own_schema: &str) -> Result<Lsn, MoveError> {
+        let there = format!("select pg_catalog.to_regclass('{own_schema}.copied') is not null");
+        if self.session.row(&there).await?.flag(0) != Some(true) {
+            return Ok(Lsn::ZERO);
+        }
+        let sql = format!(
+            "select max(mark::pg_catalog.pg_lsn) from {own_schema}.copied where what = {}",
+            literal(table)
+        );
+        Ok(self.session.row(&sql).await?.parse(0).unwrap_or(Lsn::ZERO))
     }
 
     /// Does the change of one row.
@@ -123,7 +148,7 @@ impl Applier {
         change: RowChange<'_>,
     ) -> Result<(), MoveError> {
         self.open()?;
-        let Some(Known::Followed(shape)) = self.tables.get(&relation) else {
+        let Some(Known::Followed { shape, .. }) = self.tables.get(&relation) else {
             return Ok(());
         };
         let Some((form, values)) = change.form(shape) else {
@@ -160,13 +185,16 @@ impl Applier {
         relations: Relations<'_>,
         cascades: bool,
         restarts_identity: bool,
+        committed: Lsn,
     ) -> Result<(), MoveError> {
         self.open()?;
         let tables: Vec<&str> = relations
             .ids()
             .filter_map(|id| match self.tables.get(&id) {
-                Some(Known::Followed(shape)) => Some(shape.table.as_str()),
-                Some(Known::Own) | None => None,
+                Some(Known::Followed { shape, since }) if committed >= *since => {
+                    Some(shape.table.as_str())
+                }
+                Some(Known::Followed { .. } | Known::Own) | None => None,
             })
             .collect();
         if tables.is_empty() {
@@ -286,7 +314,7 @@ impl Applier {
 
     fn name(&self, relation: RelationId) -> String {
         match self.tables.get(&relation) {
-            Some(Known::Followed(shape)) => shape.table.clone(),
+            Some(Known::Followed { shape, .. }) => shape.table.clone(),
             Some(Known::Own) | None => format!("table {relation}"),
         }
     }

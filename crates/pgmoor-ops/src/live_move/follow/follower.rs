@@ -43,6 +43,8 @@ pub struct Follower {
 struct Transaction {
     /// Whether it was done before.
     is_old: bool,
+    /// Where.
+    committed: Lsn,
 }
 
 /// How far a follower is.
@@ -181,7 +183,8 @@ impl Follower {
                     return Ok(());
                 }
                 let is_old = commit < self.seen.applied;
-                self.transaction = Some(Transaction { is_old });
+                let committed = commit;
+                self.transaction = Some(Transaction { is_old, committed });
                 self.place += 1;
                 continue;
             }
@@ -195,7 +198,9 @@ impl Follower {
     async fn change(&mut self, change: Change<'_>) -> Result<(), MoveError> {
         match change {
             Change::Relation(relation) => {
-                return self.applier.describe(&relation, names::SCHEMA).await;
+                let is_copied = self.direction == Direction::Forward;
+                let applier = &mut self.applier;
+                return applier.describe(&relation, names::SCHEMA, is_copied).await;
             }
             Change::Commit { end, .. } => {
                 self.transaction = None;
@@ -215,7 +220,8 @@ impl Follower {
         let Some(transaction) = self.transaction else {
             return Err(self.broken("a change comes outside a transaction"));
         };
-        if transaction.is_old {
+        let Transaction { is_old, committed } = transaction;
+        if is_old {
             return Ok(());
         }
         if let Change::Truncate {
@@ -226,7 +232,7 @@ impl Follower {
         {
             let applier = &mut self.applier;
             return applier
-                .truncate(relations, cascades, restarts_identity)
+                .truncate(relations, cascades, restarts_identity, committed)
                 .await;
         }
         let Some((relation, row)) = row_change(&change) else {
@@ -236,7 +242,8 @@ impl Follower {
             (None, _) => Err(self.broken("a change comes before its table")),
             (Some(Known::Own), Change::Insert { new, .. }) => self.message(*new),
             (Some(Known::Own), _) => Ok(()),
-            (Some(Known::Followed(_)), _) => {
+            (Some(Known::Followed { since, .. }), _) if committed < *since => Ok(()),
+            (Some(Known::Followed { .. }), _) => {
                 self.counted.1 += 1;
                 self.applier.row(relation, row).await
             }
