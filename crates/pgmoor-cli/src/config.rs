@@ -2,8 +2,6 @@
 
 pub(crate) mod surroundings;
 
-mod yaml;
-
 pub(crate) mod systems;
 
 pub(crate) mod settings;

@@ -8,6 +8,8 @@ pub mod error;
 
 pub mod sql;
 
+pub mod yaml;
+
 pub mod session;
 
 pub mod requirement;

@@ -61,7 +61,7 @@ mod tests {
     fn read(url: &str) -> Endpoint {
         let yaml = format!("url: \"{url}\"");
         let mut problems = Vec::new();
-        let tree = super::super::yaml::parse(&yaml, "p.yaml".as_ref(), &mut problems);
+        let tree = pgmoor_ops::yaml::parse(&yaml, "p.yaml".as_ref(), &mut problems);
         let place = Place {
             key: "endpoints.a",
             range: None,

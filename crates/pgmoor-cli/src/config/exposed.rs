@@ -88,8 +88,8 @@ fn kind_of<T: Value>() -> pgmoor::settings::Kind {
 mod tests {
     use std::path::Path;
 
-    use super::super::yaml;
     use super::*;
+    use pgmoor_ops::yaml;
 
     #[test]
     fn only_secrets_that_stand_in_the_file_are_found() {

@@ -7,10 +7,11 @@ use pgmoor::endpoint::Endpoint;
 use pgmoor::settings::{
     ConnectionText, Loader, Node, Origin, Place, Problem, Problems, Seen, Value, overlay, plain,
 };
+use pgmoor_ops::yaml;
 
+use super::address;
 use super::settings::{Settings, check_names, note_inline_endpoints};
 use super::surroundings::Surroundings;
-use super::{address, yaml};
 use crate::output::chain;
 
 /// The file that is used when none is named.

@@ -6,8 +6,7 @@ use pgmoor::settings::{
     Data, Entry, Loader, Node, Origin, Place, Problem, Problems, Value, nearest,
 };
 use pgmoor_ops::requirement::{BUILT_IN, SystemSettings};
-
-use super::yaml;
+use pgmoor_ops::yaml;
 
 /// One system may begin as another, which begins as another.
 const MAX_DEPTH: usize = 8;

@@ -1,6 +1,6 @@
 //! YAML text to the neutral tree of the settings, with the place of every key and value.
 //!
-//! Scalars stay text: what `yes` or `010` means is for the key to say, not for YAML.
+//! Scalars stay text: what `yes` or `010` means is for the key to say, not for YAML. It writes nothing.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -17,37 +17,59 @@ const MAX_NODES: usize = 100_000;
 /// Parses one YAML document. Keys that stand twice are reported in `problems`, the first is kept.
 ///
 /// # Errors
-/// The text is no YAML, or not one we take.
-pub(crate) fn parse(text: &str, path: &Path, problems: &mut Vec<Problem>) -> Result<Node, Problem> {
-    let path: Arc<Path> = Arc::from(path);
+/// The text is no YAML, or not one we take: nested too deep, too large, with a second document.
+pub fn parse(text: &str, path: &Path, problems: &mut Vec<Problem>) -> Result<Node, Problem> {
+    let mut documents = read(text, path, 1, problems)?;
+    Ok(documents.pop().unwrap_or(Node {
+        data: Data::Null,
+        origin: Origin::file(&Arc::from(path), 1, 1),
+    }))
+}
+
+/// Parses all documents of a file, as `---` parts them; without any, there are none.
+///
+/// # Errors
+/// As for [`parse`], but for further documents.
+pub fn parse_all(
+    text: &str,
+    path: &Path,
+    problems: &mut Vec<Problem>,
+) -> Result<Vec<Node>, Problem> {
+    read(text, path, usize::MAX, problems)
+}
+
+fn read(
+    text: &str,
+    path: &Path,
+    most: usize,
+    problems: &mut Vec<Problem>,
+) -> Result<Vec<Node>, Problem> {
     let mut tree = Tree {
         events: Parser::new_from_str(text),
-        path: Arc::clone(&path),
+        path: Arc::from(path),
         anchors: HashMap::new(),
         nodes: 0,
         problems,
     };
-    let mut document = None;
+    let mut documents = Vec::new();
     loop {
         let (event, span) = tree.next()?;
         match event {
-            Event::StreamEnd => break,
+            Event::StreamEnd => return Ok(documents),
             Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing => {}
-            _ if document.is_some() => {
+            _ if documents.len() >= most => {
                 return Err(Problem::new(
                     &tree.origin(span),
                     "the file has a second document after \"---\"",
                 )
                 .hint("keep one document in the file"));
             }
-            event => document = Some(tree.node(event, span, 0)?),
+            event => {
+                let document = tree.node(event, span, 0)?;
+                documents.push(document);
+            }
         }
     }
-    let start = Origin::file(&path, 1, 1);
-    Ok(document.unwrap_or(Node {
-        data: Data::Null,
-        origin: start,
-    }))
 }
 
 struct Tree<'text, 'problems> {
