@@ -4,6 +4,7 @@ mod check;
 mod live_move;
 mod provision;
 mod schema;
+mod system;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ pub(crate) use check::{Check, Purpose};
 pub(crate) use live_move::{Copying, Move};
 pub(crate) use provision::{Provision, Provisioned};
 pub(crate) use schema::{Resolution, Resolve, Schema, SchemaDown, SchemaUp};
+pub(crate) use system::Import;
 
 const TEMPLATE: &str =
     "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
@@ -213,6 +215,18 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Schema,
     },
+    /// Read an application's own configuration, and print a pgmoor.yaml that does the same
+    #[command(
+        help_template = TEMPLATE,
+        before_help = "Examples:\n  pgmoor import values.yaml > pgmoor.yaml                 LangSmith, Coder or Prisme.ai, by their Helm values\n  \
+            pgmoor import app-config.yaml app-config.production.yaml --write pgmoor.yaml\n  \
+            kubectl get secret coder-db-url -o yaml | pgmoor import values.yaml -\n  \
+            pgmoor import .env --from env -o json | jq .findings\n",
+        after_long_help = "What could not be carried, and what is wrong in the original, is told with file and line. No secret is \
+            copied: the result names variables and files.\n\
+            Exit codes: 0 there is a result; 1 something was refused, and there is none; 2 a file could not be read or written."
+    )]
+    Import(Import),
     /// Look at the configuration: check it, show it, print a sample
     #[command(
         help_template = TEMPLATE,

@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod config;
 mod docs;
+mod import;
 mod live_move;
 mod login;
 mod man;
@@ -53,6 +54,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
         Command::Provision { command } => provision::run(&global, &command, output),
         Command::Move { command } => live_move::run(&global, &command, output),
         Command::Schema { command } => schema::run(&global, &command, output),
+        Command::Import(arguments) => import::run(&arguments, output),
         Command::Config { command } => config::run(&global, &command, output),
         Command::Version => version::run(output),
         Command::Completions { shell } => completions::run(shell, output),

@@ -34,5 +34,7 @@ pub mod traffic;
 
 pub mod live_move;
 
+pub mod system;
+
 pub use error::Error;
 pub use session::Session;

@@ -67,6 +67,18 @@ impl ConnectionString {
         self.values.iter().map(|(name, value)| (*name, &value.text))
     }
 
+    /// All server settings that are set (`search_path` and the like), in the order of the address.
+    pub fn settings(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.settings
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// How the address was understood where that was not literally.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
     /// Fills in what is not set from the section of `contents` that `service` names; does nothing without
     /// a service.
     ///

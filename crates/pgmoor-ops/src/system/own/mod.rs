@@ -1,0 +1,8 @@
+//! pgmoor's own configuration as one of the forms of a meaning.
+
+mod url;
+
+mod write;
+
+pub(super) use url::url;
+pub use write::{Origins, write};
