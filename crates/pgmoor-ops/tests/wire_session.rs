@@ -203,7 +203,7 @@ async fn much_that_is_sent_at_once_is_answered_without_a_standstill() {
     let (mut bytes, count) = (Vec::new(), 40_000);
     frontend::write_parse(&mut bytes, b"s", b"select 1", &[]).unwrap();
     for _ in 0..count {
-        frontend::write_bind_text(&mut bytes, b"", b"s", &[]).unwrap();
+        frontend::write_bind_text::<&[u8]>(&mut bytes, b"", b"s", &[]).unwrap();
         frontend::write_execute(&mut bytes, b"", 0).unwrap();
     }
     frontend::write_sync(&mut bytes);
