@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::crossing::{self, Crossed, Crossing};
 use super::error::MoveError;
@@ -456,72 +456,76 @@ impl Hold {
         mut stop: watch::Receiver<bool>,
         until: impl Fn(&super::follow::Seen) -> bool,
     ) -> Result<bool, MoveError> {
-        let mut wait = AGAIN.0;
         let mut told = Instant::now();
         loop {
             if *stop.borrow_and_update() {
                 return Ok(false);
             }
-            match self.follower.step(Instant::now() + TELL).await {
-                Ok(seen) => {
-                    wait = AGAIN.0;
-                    if told.elapsed() >= TELL {
-                        told = Instant::now();
-                        it.listener.event(Event::Seen(seen));
-                        self.look(it).await?;
-                    }
-                    if until(&seen) {
-                        it.listener.event(Event::Seen(seen));
-                        return Ok(true);
-                    }
-                }
+            let seen = match self.follower.step(Instant::now() + TELL).await {
+                Ok(seen) => seen,
                 Err(error) if error.is_passing() => {
-                    it.listener.event(Event::Again {
-                        why: crate::error::chain(&error),
-                        after: wait,
-                    });
-                    sleep(wait).await;
-                    wait = (wait * 2).min(AGAIN.1);
-                    self.again(it).await?;
+                    if !self.begin_again(it, error, &mut stop).await? {
+                        return Ok(false);
+                    }
+                    continue;
                 }
                 Err(error) => return Err(error),
+            };
+            if told.elapsed() >= TELL {
+                told = Instant::now();
+                it.listener.event(Event::Seen(seen));
+                self.look(it)?;
+            }
+            if until(&seen) {
+                it.listener.event(Event::Seen(seen));
+                return Ok(true);
             }
         }
+    }
+
+    /// Tries until changes are followed again; `false` when it was told to stop before.
+    async fn begin_again(
+        &mut self,
+        it: &Move,
+        mut error: MoveError,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<bool, MoveError> {
+        let mut wait = AGAIN.0;
+        while error.is_passing() {
+            it.listener.event(Event::Again {
+                why: crate::error::chain(&error),
+                after: wait,
+            });
+            match timeout(wait, stop.wait_for(|stop| *stop)).await {
+                Ok(Ok(_)) => return Ok(false),
+                // Who could say so has gone: then nobody does.
+                Ok(Err(_)) => sleep(wait).await,
+                Err(_) => {}
+            }
+            wait = (wait * 2).min(AGAIN.1);
+            match self.again(it).await {
+                Ok(()) => return Ok(true),
+                Err(another) => error = another,
+            }
+        }
+        Err(error)
     }
 
     /// Begins again where the journal says, unless somebody else has the move by now.
     async fn again(&mut self, it: &Move) -> Result<(), MoveError> {
-        match self.keeper.query("select 1").await {
-            Ok(_) => {}
-            Err(error)
-                if error
-                    .sqlstate()
-                    .is_some_and(|code| code.as_str() == "57P01") =>
-            {
-                return Err(MoveError::TakenOver);
-            }
-            Err(_) => match it.target.wire("keeper").await {
-                Ok(mut keeper) => {
-                    journal::take_back(&mut keeper, journal::MOVER, self.keeper.pid).await?;
-                    self.keeper = keeper;
-                    self.phases = it.target.session().await?;
-                }
-                Err(error) if error.is_retryable() => return Ok(()),
-                Err(error) => return Err(error.into()),
-            },
+        // By the error alone nobody tells who was ended by another pgmoor from who was ended by a server that stops.
+        if self.keeper.query("select 1").await.is_err() {
+            let mut keeper = it.target.wire("keeper").await?;
+            journal::take_back(&mut keeper, journal::MOVER, self.keeper.pid).await?;
+            self.keeper = keeper;
+            self.phases = it.target.session().await?;
         }
-        match it.follow(self.direction).await {
-            Ok(follower) => {
-                self.follower = follower;
-                Ok(())
-            }
-            Err(error) if error.is_passing() => Ok(()),
-            Err(error) => Err(error),
-        }
+        self.follower = it.follow(self.direction).await?;
+        Ok(())
     }
 
     /// The sending side keeps its log for us: not for ever.
-    async fn look(&mut self, it: &Move) -> Result<(), MoveError> {
+    fn look(&self, it: &Move) -> Result<(), MoveError> {
         let seen = self.follower.seen();
         match seen.lag() > it.limits.kept_log {
             true => Err(MoveError::TooMuchLog {

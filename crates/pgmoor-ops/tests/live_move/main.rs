@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod crossing;
+mod faults;
 mod follow;
 mod site;

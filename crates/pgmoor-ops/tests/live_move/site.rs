@@ -25,9 +25,13 @@ pub(crate) async fn server(major: u16) -> Postgres {
 
 /// Its database, by the superuser.
 pub(crate) fn side(postgres: &Postgres, endpoint: &str) -> Side {
+    side_at(postgres, postgres.port(), endpoint)
+}
+
+/// The same, by way of another port.
+pub(crate) fn side_at(postgres: &Postgres, port: u16, endpoint: &str) -> Side {
     let text = format!(
-        "host=127.0.0.1 port={} user=postgres dbname=app password={}",
-        postgres.port(),
+        "host=127.0.0.1 port={port} user=postgres dbname=app password={}",
         postgres.admin_password()
     );
     let parsed = Endpoint::parse(&text).unwrap();
