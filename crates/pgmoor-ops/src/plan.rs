@@ -1,27 +1,20 @@
-//! What will be done to a server: steps, each with its statement and what takes it back.
+//! What will be done to a server: steps, each with its statements and what takes it back.
 
 use serde::Serialize;
 
-/// Where a statement runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Place {
-    /// In whichever database the login is in: it is about roles and databases.
-    Server,
-    /// In the database that the plan is about.
-    Database,
-}
-
-/// One act.
+/// One act: all of its statements take effect, or none.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Step {
     /// What it does, as a verb phrase.
     pub title: String,
-    /// Where its statement runs.
-    pub place: Place,
-    /// The statement, without secrets.
+    /// The database that its statements run in; none where it is about roles and databases, for which any
+    /// will do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// The statements, without secrets and without a semicolon at the end of the last; one begins on each
+    /// line.
     pub sql: String,
-    /// The statement that takes it back; none where it is not wanted or not possible.
+    /// The statements that take it back; none where that is not wanted or not possible.
     pub undo: Option<String>,
     /// The role that gets its password with this step.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,6 +30,8 @@ pub struct Plan {
     pub present: Vec<String>,
     /// What will be done.
     pub steps: Vec<Step>,
+    /// What is left to others, or to be known about what will be done.
+    pub notes: Vec<String>,
 }
 
 impl Plan {
@@ -45,8 +40,15 @@ impl Plan {
         self.steps.is_empty()
     }
 
-    /// Whether a step gives a role a password.
-    pub fn needs_password(&self) -> bool {
-        self.steps.iter().any(|step| step.password_of.is_some())
+    /// The roles that get a password.
+    pub fn passwords(&self) -> impl Iterator<Item = &str> {
+        self.steps
+            .iter()
+            .filter_map(|step| step.password_of.as_deref())
     }
+}
+
+/// Statements of one step, one on each line.
+pub fn statements(all: &[String]) -> String {
+    all.join(";\n")
 }

@@ -34,6 +34,12 @@ pub(crate) enum Provision {
         /// The same as the manifest of a Kubernetes Secret
         #[arg(long, value_name = "FILE", conflicts_with = "password_file")]
         secret_manifest: Option<PathBuf>,
+        /// The same for the login that runs the migrations (schema.endpoint)
+        #[arg(long, value_name = "FILE")]
+        migrations_password_file: Option<PathBuf>,
+        /// The same for the login that runs the migrations (schema.endpoint)
+        #[arg(long, value_name = "FILE", conflicts_with = "migrations_password_file")]
+        migrations_secret_manifest: Option<PathBuf>,
         /// Where the journal is kept [default: provision-TIME.jsonl in gateway.state_dir]
         #[arg(long, value_name = "FILE")]
         journal: Option<PathBuf>,
@@ -62,4 +68,16 @@ pub(crate) struct Provisioned {
     /// How many connections the role may have [default: as it is]
     #[arg(long, value_name = "COUNT")]
     pub(crate) connection_limit: Option<u32>,
+    /// Make what belongs to this role in these databases the owner's; may be repeated
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) take_over: Vec<String>,
+    /// Give the application's role a new password, although it is there and has one
+    #[arg(long)]
+    pub(crate) reset_password: bool,
+    /// The Entra object that the application's role is for, by its id [default: the one of the role's name]
+    #[arg(long, value_name = "ID")]
+    pub(crate) entra_object: Option<String>,
+    /// What that object is: user, group, or service, which managed identities are too
+    #[arg(long, value_name = "KIND", default_value = "service", value_parser = ["user", "group", "service"], requires = "entra_object", hide_possible_values = true)]
+    pub(crate) entra_kind: String,
 }

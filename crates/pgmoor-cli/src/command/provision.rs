@@ -1,29 +1,25 @@
-//! `pgmoor provision`: role, database, schema and extensions of an application, planned and made.
+//! `pgmoor provision`: roles, databases, schema, extensions and grants of an application, planned and made.
 
 mod journal;
 mod password;
+mod subject;
 
 use std::path::PathBuf;
 
-use pgmoor::connector::Connector;
-use pgmoor::settings::{CredentialProvider, EndpointSettings, Origin, Problem};
-use pgmoor_gateway::endpoint_name;
+use pgmoor::settings::{Origin, Problem};
 use pgmoor_ops::plan::Plan;
-use pgmoor_ops::provision::{Applied, Identity, ProvisionError, Server, Stage, Wanted, script};
-use pgmoor_ops::requirement::GENERIC;
+use pgmoor_ops::provision::{Applied, ProvisionError, Server, Stage, Verifiers, script};
 use serde_json::{Value, json};
 
-use crate::args::{Global, Provision, Provisioned};
+use crate::args::{Global, Provision};
 use crate::config::load::Loaded;
-use crate::config::settings::APP;
-use crate::config::surroundings::Surroundings;
-use crate::config::systems::requirement;
 use crate::confirm::confirm;
 use crate::endpoints::Bundles;
 use crate::exit::Exit;
 use crate::output::{Failure, Format, Output, SCHEMA, chain, say};
 use journal::Journal;
 use password::{Destination, Made};
+use subject::Subject;
 
 /// Does what is asked.
 pub(super) fn run(global: &Global, command: &Provision, output: Output) -> Result<Exit, Failure> {
@@ -44,85 +40,7 @@ pub(super) fn run(global: &Global, command: &Provision, output: Output) -> Resul
     })
 }
 
-/// What is provisioned where.
-struct Subject {
-    wanted: Wanted,
-    connector: Connector,
-    by: String,
-    /// Host and port, for a Secret.
-    place: (String, u16),
-}
-
 impl Subject {
-    async fn of(
-        what: &Provisioned,
-        loaded: &Loaded,
-        bundles: &mut Bundles,
-    ) -> Result<Self, Failure> {
-        let settings = &loaded.settings;
-        let usage = |what: String| Failure::new(Exit::Usage, what);
-        let mut names = settings.databases.keys();
-        let name = match (&what.database, names.next(), names.next()) {
-            (Some(name), _, _) => name.clone(),
-            (None, Some(only), None) => only.clone(),
-            (None, _, _) => APP.to_owned(),
-        };
-        let database = settings.databases.get(&name).ok_or_else(|| {
-            usage(format!(
-                "there is no database \"{name}\" in the configuration"
-            ))
-            .hint("name one with --database")
-        })?;
-        let surroundings = Surroundings::of_process();
-        let mut connectors = Vec::new();
-        for endpoint in [&endpoint_name(&name, database), &what.by] {
-            let known = settings.endpoints.get(endpoint).ok_or_else(|| {
-                let known: Vec<&str> = settings.endpoints.keys().map(String::as_str).collect();
-                usage(format!("there is no endpoint \"{endpoint}\""))
-                    .hint(format!("there are: {}", known.join(", ")))
-            })?;
-            let connector = bundles.connector(endpoint, known, settings, &surroundings);
-            connectors.push((known, connector.await?));
-        }
-        let [(runtime, app), (_, admin)] = &connectors[..] else {
-            unreachable!("two were pushed")
-        };
-        let role = app.user();
-        if role == admin.user() {
-            return Err(usage(format!(
-                "the endpoint \"{}\" logs in as \"{role}\", as the application does",
-                what.by
-            ))
-            .cause("whoever provisions is another than the role that is made")
-            .hint("name the endpoint of an administrator with --by"));
-        }
-        let dbname = database.dbname.clone();
-        let dbname = dbname
-            .or_else(|| app.endpoint().dbname.clone())
-            .unwrap_or(name);
-        let system = database.system.as_deref().unwrap_or(GENERIC);
-        let system = requirement(system, &loaded.tree)?;
-        let wanted = Wanted::new(&system, role, identity(runtime), &dbname);
-        let mut wanted = wanted.map_err(|(name, why)| {
-            usage(format!(
-                "\"{}\" cannot be the name of anything",
-                name.escape_debug()
-            ))
-            .cause(why)
-        })?;
-        wanted.connection_limit = what.connection_limit;
-        let host = app.endpoint().hosts.first();
-        let place = host.map_or_else(Default::default, |host| {
-            (host.name().unwrap_or_default().to_owned(), host.port)
-        });
-        Ok(Self {
-            wanted,
-            connector: admin.clone(),
-            by: what.by.clone(),
-            place,
-        })
-    }
-
     fn server(&self) -> Server<'_> {
         Server {
             connector: &self.connector,
@@ -140,7 +58,7 @@ impl Subject {
         let plan = plan.map_err(|error| failure(&error))?;
         match command {
             Provision::Sql { .. } => {
-                output.data(&script(&plan, &self.wanted.database));
+                output.data(&script(&plan));
                 Ok(Exit::Ok)
             }
             Provision::Plan {
@@ -160,6 +78,8 @@ impl Subject {
                 plan: agreed,
                 password_file,
                 secret_manifest,
+                migrations_password_file,
+                migrations_secret_manifest,
                 journal,
                 yes,
                 ..
@@ -171,35 +91,38 @@ impl Subject {
                     return Err(failure(&ProvisionError::Changed));
                 }
                 say(&self.text(&plan));
+                let destinations = self.destinations(
+                    Destination::of(password_file.as_deref(), secret_manifest.as_deref()),
+                    Destination::of(
+                        migrations_password_file.as_deref(),
+                        migrations_secret_manifest.as_deref(),
+                    ),
+                    &plan,
+                )?;
                 if plan.is_empty() {
                     self.report(&plan, &Applied::default(), output);
                     return Ok(Exit::Ok);
-                }
-                let destination = match (password_file, secret_manifest) {
-                    (Some(path), _) => Some(Destination::File(path.clone())),
-                    (None, Some(path)) => Some(Destination::Manifest(path.clone())),
-                    (None, None) => None,
-                };
-                if plan.needs_password() && destination.is_none() {
-                    return Err(failure(&ProvisionError::NoPassword));
                 }
                 let act = format!("provision \"{}\"", self.wanted.database);
                 confirm(*yes, &self.wanted.database, &act)?;
                 let state_dir = &loaded.settings.gateway.state_dir;
                 let mut journal = Journal::open(journal.as_deref(), state_dir, &plan)?;
-                let made = match destination.filter(|_| plan.needs_password()) {
-                    Some(destination) => Some(Made::new(&destination, &self.wanted, &self.place)?),
-                    None => None,
-                };
-                let verifier = made.as_ref().map(|made| &made.verifier);
+                let (mut verifiers, mut written) = (Verifiers::new(), Vec::new());
+                for (role, destination) in &destinations {
+                    let made = Made::new(destination, role, &self.wanted.database, &self.place)?;
+                    verifiers.insert(role.clone(), made.verifier);
+                    written.push(made.path);
+                }
                 let mut note = |number: usize, stage: Stage| journal.note(&plan, number, stage);
                 let server = self.server();
-                let applied = server.apply(&self.wanted, &plan, verifier, &mut note).await;
+                let applied = server
+                    .apply(&self.wanted, &plan, &verifiers, &mut note)
+                    .await;
                 journal.end(&applied);
                 self.report(&plan, &applied, output);
                 say(&format!("journal: {}", journal.path.display()));
-                if let Some(made) = &made {
-                    say(&format!("password: in {}", made.path.display()));
+                for path in &written {
+                    say(&format!("password: in {}", path.display()));
                 }
                 match &applied.failed {
                     None => Ok(Exit::Ok),
@@ -208,6 +131,41 @@ impl Subject {
                     Some(error) => Err(failure(error)),
                 }
             }
+        }
+    }
+
+    /// Where the passwords that the plan makes up are written to, by role.
+    fn destinations(
+        &self,
+        app: Option<Destination>,
+        migrations: Option<Destination>,
+        plan: &Plan,
+    ) -> Result<Vec<(String, Destination)>, Failure> {
+        let mut chosen = Vec::new();
+        let asked = [
+            (Some(&self.wanted.role.name), app),
+            (self.migrator.as_ref(), migrations),
+        ];
+        for (role, destination) in asked {
+            let Some(destination) = destination else {
+                continue;
+            };
+            let gets = role.filter(|role| plan.passwords().any(|known| known == role.as_str()));
+            match gets {
+                Some(role) => chosen.push((role.clone(), destination)),
+                // As after an apply before: what is in the file may be in use.
+                None if destination.path().exists() => {
+                    say(&format!("kept: {}", destination.path().display()));
+                }
+                None => return Err(no_password(role, &destination)),
+            }
+        }
+        let known = |role: &str| chosen.iter().any(|(known, _)| known == role);
+        match plan.passwords().find(|role| !known(role)) {
+            None => Ok(chosen),
+            Some(role) => Err(failure(&ProvisionError::NoPassword {
+                role: role.to_owned(),
+            })),
         }
     }
 
@@ -222,17 +180,20 @@ impl Subject {
             "plan {}: provision \"{}\" for \"{}\", {steps}\n",
             plan.fingerprint,
             wanted.database.escape_debug(),
-            wanted.role.escape_debug()
+            wanted.role.name.escape_debug()
         );
         for there in &plan.present {
             text.push_str(&format!("  ok  {}\n", printable(there)));
         }
         for (index, step) in plan.steps.iter().enumerate() {
             text.push_str(&format!("  {:>2}  {}\n", index + 1, printable(&step.title)));
-            text.push_str(&format!("      {};\n", printable(&step.sql)));
+            text.push_str(&lines("      ", &step.sql));
             if let Some(undo) = &step.undo {
-                text.push_str(&format!("      undo: {};\n", printable(undo)));
+                text.push_str(&lines("      undo: ", undo));
             }
+        }
+        for note in &plan.notes {
+            text.push_str(&format!("  note  {}\n", printable(note)));
         }
         text
     }
@@ -242,7 +203,7 @@ impl Subject {
             "schema": SCHEMA,
             "ok": applied.is_none_or(|applied| applied.failed.is_none()),
             "database": self.wanted.database,
-            "role": self.wanted.role,
+            "role": self.wanted.role.name,
             "plan": plan,
         });
         if let Some(applied) = applied {
@@ -275,34 +236,59 @@ impl Subject {
     }
 }
 
+/// The statements of a step, the first of them where there are many.
+fn lines(indent: &str, sql: &str) -> String {
+    const SHOWN: usize = 6;
+    let all: Vec<&str> = sql.split(";\n").collect();
+    let mut text = String::new();
+    for (index, statement) in all.iter().take(SHOWN).enumerate() {
+        let indent = match index {
+            0 => indent.to_owned(),
+            _ => " ".repeat(indent.len()),
+        };
+        text.push_str(&format!("{indent}{};\n", printable(statement)));
+    }
+    if all.len() > SHOWN {
+        text.push_str(&format!(
+            "{}… and {} more; pgmoor provision sql prints them all\n",
+            " ".repeat(indent.len()),
+            all.len() - SHOWN
+        ));
+    }
+    text
+}
+
+/// Somebody waits for a file that nothing would be written to.
+fn no_password(role: Option<&String>, destination: &Destination) -> Failure {
+    let path = destination.path().display();
+    let Some(role) = role else {
+        return Failure::new(
+            Exit::Usage,
+            format!("there would be nothing to write to {path}"),
+        )
+        .cause("no other login than the application's runs the migrations")
+        .hint("leave the option out, or set schema.endpoint");
+    };
+    Failure::new(
+        Exit::Usage,
+        format!("there would be no password to write to {path}"),
+    )
+    .cause(format!(
+        "\"{}\" is there already and keeps its password, or logs in without one",
+        role.escape_debug()
+    ))
+    .hint("leave the option out, or have a new one made with --reset-password")
+}
+
 /// Names may have anything in them, which a terminal must not get.
 fn printable(text: &str) -> String {
     let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     text.chars().map(shown).collect()
 }
 
-/// How the application's role logs in, by how its endpoint does.
-fn identity(endpoint: &EndpointSettings) -> Identity {
-    let provider = endpoint.credential.as_ref().and_then(|one| one.provider);
-    match provider {
-        Some(CredentialProvider::Aws) => Identity::RdsIam,
-        Some(
-            CredentialProvider::Google | CredentialProvider::Azure | CredentialProvider::Vault,
-        ) => Identity::Elsewhere,
-        _ if endpoint
-            .cloud_sql
-            .as_ref()
-            .is_some_and(|instance| instance.iam) =>
-        {
-            Identity::Elsewhere
-        }
-        _ => Identity::Password,
-    }
-}
-
 fn exit(error: &ProvisionError) -> Exit {
     match error {
-        ProvisionError::NoPassword => Exit::Usage,
+        ProvisionError::NoPassword { .. } => Exit::Usage,
         error if error.is_connecting() => Exit::Unreachable,
         _ => Exit::Refused,
     }

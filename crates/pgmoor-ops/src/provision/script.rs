@@ -2,22 +2,31 @@
 
 use std::fmt::Write;
 
-use crate::plan::{Place, Plan, Step};
+use crate::plan::{Plan, Step};
 use crate::sql::identifier;
 
-/// The script. `database` is where steps of [`Place::Database`] run.
-pub fn script(plan: &Plan, database: &str) -> String {
+/// How long a statement of a plan may wait for a lock, while others wait behind it.
+pub(super) const LOCK_TIMEOUT: &str = "set lock_timeout = '10s'";
+
+/// The script.
+pub fn script(plan: &Plan) -> String {
     let mut out = String::from(
         "-- To be run by psql, by a login that may do all of it:\n--   psql -X -d postgres -f FILE\n\\set ON_ERROR_STOP on\n",
     );
+    let _ = writeln!(out, "{LOCK_TIMEOUT};");
     for what in &plan.present {
         let _ = writeln!(out, "-- there already: {}", comment(what));
     }
-    let mut is_inside = false;
+    for what in &plan.notes {
+        let _ = writeln!(out, "-- note: {}", comment(what));
+    }
+    let mut place: Option<&str> = None;
     for (index, step) in plan.steps.iter().enumerate() {
-        if step.place == Place::Database && !is_inside {
-            is_inside = true;
-            let _ = writeln!(out, "\n{}", connect(database));
+        if let Some(database) = &step.database
+            && place != Some(database)
+        {
+            place = Some(database);
+            let _ = writeln!(out, "\n{}\n{LOCK_TIMEOUT};", connect(database));
         }
         write_step(&mut out, index + 1, step);
     }
@@ -27,13 +36,21 @@ pub fn script(plan: &Plan, database: &str) -> String {
 fn write_step(out: &mut String, number: usize, step: &Step) {
     let _ = writeln!(out, "\n-- {number}. {}", comment(&step.title));
     if let Some(undo) = &step.undo {
-        let _ = writeln!(out, "-- undo: {};", comment(undo));
+        let _ = writeln!(out, "-- undo: {};", comment(&undo.replace(";\n", "; ")));
     }
-    let _ = writeln!(out, "{};", step.sql);
+    // All of them or none, as an apply does it.
+    match step.sql.contains(";\n") {
+        true => {
+            let _ = writeln!(out, "begin;\n{};\ncommit;", step.sql);
+        }
+        false => {
+            let _ = writeln!(out, "{};", step.sql);
+        }
+    }
     if let Some(role) = &step.password_of {
         let _ = writeln!(
             out,
-            "-- it has no password yet; set one by: \\password {}",
+            "-- its password is set by: \\password {}",
             comment(&identifier(role))
         );
     }

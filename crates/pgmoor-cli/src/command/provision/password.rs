@@ -1,9 +1,8 @@
 //! A password that is made up for a role: to a file or a manifest, never to a terminal.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use pgmoor_ops::provision::Wanted;
 use pgmoor_wire::Secret;
 use pgmoor_wire::scram::Verifier;
 use serde_json::json;
@@ -25,6 +24,20 @@ pub(super) enum Destination {
     Manifest(PathBuf),
 }
 
+impl Destination {
+    /// What two options say of which one is given at most.
+    pub(super) fn of(file: Option<&Path>, manifest: Option<&Path>) -> Option<Self> {
+        let file = file.map(|path| Self::File(path.to_owned()));
+        file.or_else(|| manifest.map(|path| Self::Manifest(path.to_owned())))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::File(path) | Self::Manifest(path) => path,
+        }
+    }
+}
+
 /// A password that is written down.
 pub(super) struct Made {
     /// What the server gets.
@@ -37,14 +50,15 @@ impl Made {
     /// Makes a password up and writes it down, before anybody depends on it.
     pub(super) fn new(
         destination: &Destination,
-        wanted: &Wanted,
+        role: &str,
+        database: &str,
         place: &(String, u16),
     ) -> Result<Self, Failure> {
         let bug = |what: &str| Failure::new(Exit::Bug, what.to_owned());
         let password = random().ok_or_else(|| bug("the system has no random numbers"))?;
         let (path, text) = match destination {
             Destination::File(path) => (path, format!("{}\n", password.expose())),
-            Destination::Manifest(path) => (path, manifest(&password, wanted, place)),
+            Destination::Manifest(path) => (path, manifest(&password, role, database, place)),
         };
         let mut file = private_file(path)?;
         file.write_all(text.as_bytes())
@@ -76,8 +90,13 @@ fn random() -> Option<Secret<String>> {
 }
 
 /// Its keys are those of CloudNativePG, which charts know.
-fn manifest(password: &Secret<String>, wanted: &Wanted, (host, port): &(String, u16)) -> String {
-    let plain = wanted.role.to_lowercase();
+fn manifest(
+    password: &Secret<String>,
+    role: &str,
+    database: &str,
+    (host, port): &(String, u16),
+) -> String {
+    let plain = role.to_lowercase();
     let plain = plain.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
     let manifest = json!({
         "apiVersion": "v1",
@@ -85,9 +104,9 @@ fn manifest(password: &Secret<String>, wanted: &Wanted, (host, port): &(String, 
         "metadata": { "name": format!("postgres-{}", plain.trim_matches('-')) },
         "type": "Opaque",
         "stringData": {
-            "username": wanted.role,
+            "username": role,
             "password": password.expose(),
-            "dbname": wanted.database,
+            "dbname": database,
             "host": host,
             "port": port.to_string(),
         },
