@@ -1,6 +1,7 @@
 //! Carries a plan out, while what it went by still holds, and looks whether that is what was wanted.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use pgmoor::connector::Connector;
@@ -279,15 +280,17 @@ impl Server<'_> {
         sessions: &mut BTreeMap<Option<&'p str>, Session>,
     ) -> Result<(), Error> {
         let place = step.database.as_deref();
-        if !sessions.contains_key(&place) {
-            let session = self.session(place).await?;
-            let limiting = session.client().batch_execute(LOCK_TIMEOUT);
-            session
-                .within("limit the wait for locks", STATEMENT, limiting)
-                .await?;
-            sessions.insert(place, session);
-        }
-        let session = sessions.get(&place).expect("put there above");
+        let session = match sessions.entry(place) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(free) => {
+                let session = self.session(place).await?;
+                let limiting = session.client().batch_execute(LOCK_TIMEOUT);
+                session
+                    .within("limit the wait for locks", STATEMENT, limiting)
+                    .await?;
+                free.insert(session)
+            }
+        };
         let mut sql = step.sql.clone();
         if let Some(role) = &step.password_of
             && let Some(verifier) = verifiers.get(role)
