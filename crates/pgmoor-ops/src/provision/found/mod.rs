@@ -1,7 +1,8 @@
 //! What is on the server already, read and not judged.
 
-mod inside;
 mod read;
+
+mod inside;
 
 use std::collections::BTreeMap;
 

@@ -43,16 +43,7 @@ impl Planner<'_> {
         let name = identifier(&database.name).into_owned();
         let has_database = database.owner == from;
         let extensions = inside.owned_extensions.get(from);
-        if !kept.is_empty() {
-            let kept: Vec<String> = kept
-                .iter()
-                .map(|one| format!("{} {}", one.kind, one.name))
-                .collect();
-            self.note(format!(
-                "{} stay {before}'s: only a superuser can own them",
-                kept.join(", ")
-            ));
-        }
+        self.kept_stay(&before, &kept);
         if its.is_empty() && !has_database {
             if let Some(extensions) = extensions {
                 self.extensions_stay(&before, extensions);
@@ -116,6 +107,19 @@ impl Planner<'_> {
             self.note(format!(
                 "{before} keeps no rights on what belonged to it; while something still logs in as {before}: \
                  grant {owner} to {before}"
+            ));
+        }
+    }
+
+    fn kept_stay(&mut self, owner: &str, kept: &[&Belonging]) {
+        let kept: Vec<String> = kept
+            .iter()
+            .map(|one| format!("{} {}", one.kind, one.name))
+            .collect();
+        if !kept.is_empty() {
+            self.note(format!(
+                "{} stay {owner}'s: only a superuser can own them",
+                kept.join(", ")
             ));
         }
     }
