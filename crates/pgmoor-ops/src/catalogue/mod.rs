@@ -16,4 +16,4 @@ mod write;
 pub use compare::{Comparison, Difference, compare};
 pub use model::*;
 pub use read::read;
-pub use write::{Loss, Script, Section, Sql, Statement, Target, write};
+pub use write::{Loss, Script, Section, Sql, Statement, Target, Work, write};

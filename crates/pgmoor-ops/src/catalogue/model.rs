@@ -302,6 +302,24 @@ impl Catalogue {
             })
     }
 
+    /// Leaves out all objects but those that are to be kept, which are asked for in order.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Object) -> bool) {
+        let mut places = Vec::with_capacity(self.objects.len());
+        let mut kept = 0;
+        self.objects.retain(|object| {
+            let is_kept = keep(object);
+            places.push(is_kept.then_some(kept));
+            kept += usize::from(is_kept);
+            is_kept
+        });
+        for pairs in [&mut self.dependencies, &mut self.default_dependencies] {
+            let renumbered = pairs
+                .iter()
+                .filter_map(|(one, other)| Some((places[*one]?, places[*other]?)));
+            *pairs = renumbered.collect();
+        }
+    }
+
     /// What belongs to the table of this name: indexes, constraints, triggers and the like.
     pub fn of_table<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a Object> {
         let is_its = move |object: &&Object| object.table.as_deref() == Some(table);

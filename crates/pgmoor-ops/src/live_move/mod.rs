@@ -11,6 +11,10 @@ pub mod names;
 
 pub mod side;
 
+pub mod copy;
+
+pub mod verify;
+
 pub mod fence;
 
 pub mod journal;

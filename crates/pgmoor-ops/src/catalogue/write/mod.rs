@@ -19,7 +19,7 @@ mod rest;
 
 use std::collections::{HashMap, HashSet};
 
-pub use statement::{Loss, Script, Section, Sql, Statement};
+pub use statement::{Loss, Script, Section, Sql, Statement, Work};
 pub use target::Target;
 
 use super::model::{Catalogue, Detail, Object};
@@ -62,6 +62,7 @@ impl Writer<'_> {
             place,
             step,
             section,
+            work: work(&object.detail, step, section),
             kind: object.detail.kind(),
             name: full_name(object),
             sql: Sql::plain(sql),
@@ -153,6 +154,7 @@ impl Writer<'_> {
                 place,
                 step,
                 section: Section::Rest,
+                work: Work::Definition,
                 kind: object.detail.kind(),
                 name: full_name(object),
                 sql,
@@ -339,6 +341,22 @@ fn is_circular(catalogue: &Catalogue, place: usize) -> bool {
         .dependencies
         .iter()
         .any(|pair| pair.1 == place && needs.contains(&pair.0))
+}
+
+/// What a statement has to do with rows.
+fn work(detail: &Detail, step: Step, section: Section) -> Work {
+    match (detail, step) {
+        (_, Step::Refresh) => Work::Refresh,
+        (Detail::Index(_), Step::Make) => Work::Index,
+        (Detail::Constraint(constraint), Step::Make) if section == Section::AfterData => {
+            match constraint.form.as_str() {
+                "f" => Work::ForeignKey,
+                _ => Work::Constraint,
+            }
+        }
+        (Detail::Domain(_), _) if section == Section::AfterData => Work::Constraint,
+        _ => Work::Definition,
+    }
 }
 
 /// With its table, where it belongs to one.

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
-use super::statement::{Section, Sql, Statement};
+use super::statement::{Section, Sql, Statement, Work};
 use crate::catalogue::model::{Catalogue, Detail};
 
 /// What a statement does for its object, in the order of an object's life.
@@ -27,6 +27,7 @@ pub(super) struct Draft {
     pub(super) place: usize,
     pub(super) step: Step,
     pub(super) section: Section,
+    pub(super) work: Work,
     pub(super) kind: &'static str,
     pub(super) name: String,
     pub(super) sql: Sql,
@@ -88,6 +89,7 @@ pub(super) fn order(drafts: Vec<Draft>, catalogue: &Catalogue) -> Vec<Statement>
             .filter(|before| *before < place);
         Some(Statement {
             section: sections[*number],
+            work: draft.work,
             kind: draft.kind,
             name: draft.name,
             table: draft.table,

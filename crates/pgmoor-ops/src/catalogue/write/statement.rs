@@ -16,8 +16,24 @@ pub enum Section {
     Rest,
 }
 
+/// What a statement has to do with rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// It only says something: it takes no time.
+    Definition,
+    /// It makes an index of the rows of its table; others of the same table can be made at the same time.
+    Index,
+    /// It checks all rows of its table, or makes an index of them, and has the table for itself.
+    Constraint,
+    /// It checks all rows of its table against another's.
+    ForeignKey,
+    /// It computes a materialized view.
+    Refresh,
+}
+
 /// What a statement says, without a semicolon at its end. What holds a password shows itself to nobody.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Sql {
     text: String,
     is_secret: bool,
@@ -66,6 +82,8 @@ impl Serialize for Sql {
 pub struct Statement {
     /// When.
     pub section: Section,
+    /// What it has to do with rows.
+    pub work: Work,
     /// The kind of the object, in PostgreSQL's words.
     pub kind: &'static str,
     /// Its name, with its table.

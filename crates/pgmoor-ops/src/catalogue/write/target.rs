@@ -31,28 +31,9 @@ pub(super) fn fit(catalogue: &Catalogue, target: &Target) -> (Catalogue, Vec<Los
         target,
         losses: Vec::new(),
     };
-    let mut lost = BTreeSet::new();
-    for (place, object) in fitted.objects.iter_mut().enumerate() {
-        if !fit.object(object) {
-            lost.insert(place);
-        }
-    }
-    let (mut kept, mut places) = (Vec::new(), Vec::new());
-    for (place, object) in fitted.objects.into_iter().enumerate() {
-        places.push((!lost.contains(&place)).then_some(kept.len()));
-        if !lost.contains(&place) {
-            kept.push(object);
-        }
-    }
-    let renumber = |pairs: Vec<(usize, usize)>| {
-        pairs
-            .into_iter()
-            .filter_map(|(one, other)| Some((places[one]?, places[other]?)))
-            .collect()
-    };
-    fitted.dependencies = renumber(fitted.dependencies);
-    fitted.default_dependencies = renumber(fitted.default_dependencies);
-    fitted.objects = kept;
+    let is_there = fitted.objects.iter_mut().map(|object| fit.object(object));
+    let mut is_there = is_there.collect::<Vec<_>>().into_iter();
+    fitted.retain(|_| is_there.next() == Some(true));
     (fitted, fit.losses)
 }
 
