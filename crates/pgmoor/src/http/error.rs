@@ -31,8 +31,8 @@ pub(super) enum Reason {
     Proxy { proxy: String, status: u16 },
     #[error("cannot read the trusted certificate authorities: {0}")]
     Trust(String),
-    #[error("proxy {proxy} speaks {scheme}, and only http and https are known here")]
-    ProxyScheme { proxy: String, scheme: String },
+    #[error("{variable} {why}")]
+    ProxyVariable { variable: String, why: String },
     #[error("TLS with {place} failed")]
     Tls { place: String, source: Shared },
     #[error("no whole answer within {0:?}")]
@@ -87,7 +87,7 @@ impl HttpError {
     /// What kind of error it is.
     pub fn kind(&self) -> ErrorKind {
         match &self.reason {
-            Reason::Address(_) | Reason::Trust(_) | Reason::ProxyScheme { .. } => {
+            Reason::Address(_) | Reason::Trust(_) | Reason::ProxyVariable { .. } => {
                 ErrorKind::Configuration
             }
             Reason::Resolve { .. } => ErrorKind::Dns,
@@ -104,7 +104,7 @@ impl HttpError {
         match &self.reason {
             Reason::Resolve { .. } | Reason::Connect { .. } | Reason::Timeout(_) => true,
             Reason::Address(_) | Reason::Trust(_) | Reason::Proxy { .. } => false,
-            Reason::ProxyScheme { .. } | Reason::Tls { .. } => false,
+            Reason::ProxyVariable { .. } | Reason::Tls { .. } => false,
             Reason::Exchange(_) | Reason::TooLong(_) => false,
         }
     }
@@ -122,7 +122,7 @@ impl HttpError {
                 "check that this host may reach that address (network policy, firewall, HTTPS_PROXY)",
             ),
             Reason::Proxy { .. } => Some("have the proxy allow that host, or name it in NO_PROXY"),
-            Reason::ProxyScheme { .. } => {
+            Reason::ProxyVariable { .. } => {
                 Some("name a proxy that speaks HTTP in HTTPS_PROXY, or the host in NO_PROXY")
             }
             Reason::Trust(_) => {

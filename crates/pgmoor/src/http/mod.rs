@@ -96,7 +96,7 @@ impl Client {
 
     async fn exchange(&self, request: Request, deadline: Instant) -> Result<Response, Reason> {
         let target = Target::of(request.uri())?;
-        let proxy = self.proxies.for_uri(request.uri(), &target);
+        let proxy = self.proxies.for_uri(request.uri(), &target)?;
         // The tasks that drive connections end with this set.
         let mut tasks = JoinSet::new();
         let io = match &proxy {

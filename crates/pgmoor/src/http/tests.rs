@@ -270,7 +270,7 @@ async fn proxy_that_does_not_speak_http_is_named_and_not_passed_by() {
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert_eq!(
         told(&error),
-        "cannot GET https://db.service.test/: proxy 127.0.0.1:1080 speaks socks5, and only http and https are known here"
+        "cannot GET https://db.service.test/: ALL_PROXY names 127.0.0.1:1080, which speaks socks5, and only http and https are known here"
     );
     assert!(error.hint().is_some_and(|hint| hint.contains("NO_PROXY")));
 }
