@@ -55,10 +55,15 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 fn cargo_test() -> Result<String, Failure> {
     let mut fetch = Command::new(repository::root().join("tests/fetch-postgres"));
     shell::run(fetch.args(MAJORS))?;
+    let mut fetch = Command::new(repository::root().join("tests/fetch-clients"));
+    let clients = shell::capture(&mut fetch)?;
     let mut counts = Counts::default();
     let end = shell::run_watched(
         repository::cargo()
             .args(["test", "--workspace", "--no-fail-fast"])
+            // The one adapter that the tests do not build by themselves.
+            .args(["--features", "pgmoor/sqlx"])
+            .env("PGMOOR_TEST_CLIENTS", clients.trim())
             .env("PGMOOR_TEST_MAJORS", MAJORS.join(",")),
         |line| counts.see(line),
     );

@@ -1,9 +1,8 @@
 //! The stand-ins of Google's services, driven by Google's own clients: what these take for real is
 //! honest.
 //!
-//! They are not installed by the suite. `PGMOOR_TEST_GOOGLE_NODE` names a directory whose `node_modules`
-//! has `@google-cloud/cloud-sql-connector` and `pg`; `PGMOOR_TEST_GOOGLE_PYTHON` a Python interpreter that
-//! has `google-auth` and `requests`. Without them these tests say aloud that they show nothing.
+//! `tests/fetch-clients` installs them, and `PGMOOR_TEST_CLIENTS` names their directory, as `cargo x test` does.
+//! Without it these tests say aloud that they show nothing.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -16,13 +15,16 @@ use tokio::process::Command;
 const APP: &str = "app@proj.iam.gserviceaccount.com";
 const ROBOT: &str = "robot@proj.iam.gserviceaccount.com";
 
-/// What a variable names, or else a word about what is not shown.
-fn given(variable: &str) -> Option<PathBuf> {
-    let given = std::env::var_os(variable).map(PathBuf::from);
-    if given.is_none() {
-        let _ = writeln!(std::io::stderr(), "SKIPPED: {variable} is not set");
+/// Something of the clouds' own clients, or else a word about what is not shown.
+fn client(path: &str) -> Option<PathBuf> {
+    let place = std::env::var_os("PGMOOR_TEST_CLIENTS").map(PathBuf::from);
+    if place.is_none() {
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: PGMOOR_TEST_CLIENTS is not set; tests/fetch-clients says to what"
+        );
     }
-    given
+    Some(place?.join(path))
 }
 
 async fn run(command: &mut Command) -> Result<String, String> {
@@ -47,7 +49,7 @@ print(credentials.token)
 
 #[tokio::test]
 async fn python_library_gets_a_token_by_every_type_of_credential() {
-    let Some(python) = given("PGMOOR_TEST_GOOGLE_PYTHON") else {
+    let Some(python) = client("python/bin/python") else {
         return;
     };
     let google = Google::start().await;
@@ -88,7 +90,9 @@ async fn python_library_gets_a_token_by_every_type_of_credential() {
         command
             .args(["-c", PYTHON])
             .env("GOOGLE_APPLICATION_CREDENTIALS", path);
+        // Else the library asks a public service for the project.
         command
+            .env("GOOGLE_CLOUD_PROJECT", "proj")
             .env("AWS_REGION", "eu-central-1")
             .env("AWS_ACCESS_KEY_ID", &keys.id);
         command.env("AWS_SECRET_ACCESS_KEY", &keys.secret);
@@ -116,6 +120,7 @@ async fn python_library_gets_a_token_by_every_type_of_credential() {
         .env("GCE_METADATA_HOST", &host)
         .env("GCE_METADATA_IP", &host);
     command
+        .env("GOOGLE_CLOUD_PROJECT", "proj")
         .env("HOME", directory.path())
         .env_remove("GOOGLE_APPLICATION_CREDENTIALS");
     let token = run(&mut command).await.expect("metadata");
@@ -143,16 +148,20 @@ const { Client } = require('pg');
 
 #[tokio::test]
 async fn node_connector_connects_to_instances_of_both_sorts_and_is_refused_what_is_not_its_own() {
-    let Some(node) = given("PGMOOR_TEST_GOOGLE_NODE") else {
+    let Some(node) = client("node") else {
         return;
     };
     let google = Google::start().await;
     google.machine(APP, &[scope::CLOUD]);
     google.make_client(APP, "proj");
     let postgres = Postgres::builder().hba(IAM_HBA).start().await;
-    // The one port that this connector knows.
-    let serve = async |options: InstanceOptions| {
-        let address = "127.0.0.1:3307".parse().expect("address");
+    // The one port that this connector knows; each instance has an address of its own.
+    let serve = async |host: &str, options: InstanceOptions| {
+        let options = InstanceOptions {
+            addresses: vec![("PRIMARY", host.to_owned())],
+            ..options
+        };
+        let address = format!("{host}:3307").parse().expect("address");
         let instance: Instance = google.instance_at(options, &postgres, address).await;
         instance
     };
@@ -169,7 +178,7 @@ async fn node_connector_connects_to_instances_of_both_sorts_and_is_refused_what_
     };
 
     let name = "proj:europe-west1:one";
-    let one = serve(InstanceOptions::new(name)).await;
+    let one = serve("127.0.0.1", InstanceOptions::new(name)).await;
     one.add_iam_role(APP, &postgres).await;
     one.add_iam_role(ROBOT, &postgres).await;
     assert_eq!(
@@ -191,11 +200,10 @@ async fn node_connector_connects_to_instances_of_both_sorts_and_is_refused_what_
         .expect_err("no client");
     assert!(refused.contains("not authorized"), "{refused}");
     google.make_client(APP, "proj");
-    drop(one);
 
     let name = "proj:europe-west1:two";
     let options = InstanceOptions::shared(name, "0a1b.2c3d.europe-west1.sql.goog");
-    let two = serve(options).await;
+    let two = serve("127.0.0.2", options).await;
     two.knows_iam_role(APP);
     assert_eq!(
         ask(name, "IAM", "app@proj.iam", "").await.as_deref(),

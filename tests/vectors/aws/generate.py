@@ -1,7 +1,6 @@
 """Prints login tokens of botocore under a frozen clock, as JSON: what pgmoor's own are compared with.
 
-    python3 -m venv /tmp/botocore && /tmp/botocore/bin/pip install botocore
-    /tmp/botocore/bin/python generate.py > tokens.json
+    $(tests/fetch-clients)/python/bin/python tests/vectors/aws/generate.py > tests/vectors/aws/tokens.json
 """
 
 import datetime

@@ -63,7 +63,7 @@ pub(crate) const NEEDS: &[Need] = &[
     },
     Need {
         name: "Python with venv",
-        why: "the suite of psycopg, and the tests of the chart",
+        why: "the suite of psycopg, the tests of the chart, and the clients of clouds",
         purpose: Purpose::Test,
         is_met: || host::runs("python3", &["-c", "import ensurepip, venv"]),
         apt: &["python3", "python3-venv"],
@@ -79,7 +79,7 @@ pub(crate) const NEEDS: &[Need] = &[
     },
     Need {
         name: "Node with npm",
-        why: "the suite of node-postgres",
+        why: "the suite of node-postgres, and the clients of clouds",
         purpose: Purpose::Test,
         is_met: || host::has("node") && host::has("npm"),
         apt: &["nodejs", "npm"],

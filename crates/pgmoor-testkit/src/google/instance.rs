@@ -183,7 +183,10 @@ impl Identity {
             "backendType": options.backend,
             "databaseVersion": options.version,
             "ipAddresses": addresses,
-            "serverCaCert": { "kind": "sql#sslCert", "cert": self.authority.pem(), "instance": options.name },
+            "serverCaCert": {
+                "kind": "sql#sslCert", "cert": self.authority.pem(), "instance": options.name,
+                "createTime": "2020-01-01T00:00:00Z", "expirationTime": "2070-01-01T00:00:00Z",
+            },
             "serverCaMode": mode,
             "dnsName": options.dns_name.clone().unwrap_or_default(),
             "dnsNames": names,

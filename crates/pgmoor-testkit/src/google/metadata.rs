@@ -76,6 +76,9 @@ fn judge(request: &Asked, machine: &mut Machine, people: &mut People, life: Dura
     match name {
         "universe/universe-domain" => return Reply::text(200, machine.universe.clone()),
         "project/project-id" => return Reply::text(200, "test-project"),
+        // Google's Node library asks for this to find out whether anybody is there.
+        "instance" => return Reply::text(301, "").with("location", &format!("{ROOT}instance/")),
+        "instance/" => return Reply::text(200, "service-accounts/\n"),
         _ => {}
     }
     let Some(what) = name.strip_prefix("instance/service-accounts/default/") else {

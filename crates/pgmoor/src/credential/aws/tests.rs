@@ -1,6 +1,7 @@
 //! Tokens compared with botocore's, parameter by parameter.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -94,12 +95,12 @@ fn compare_with_botocore(made: &Value) {
 }
 
 /// Every reserved character, other alphabets, session tokens, ports, partitions and Aurora DSQL. With
-/// `PGMOOR_TEST_BOTOCORE` (a Python that has it) botocore is asked anew besides.
+/// `PGMOOR_TEST_CLIENTS` (what `tests/fetch-clients` installed) botocore is asked anew besides.
 #[test]
 fn tokens_are_those_of_botocore_under_a_frozen_clock() {
     compare_with_botocore(&read("tokens.json"));
-    if let Some(python) = std::env::var_os("PGMOOR_TEST_BOTOCORE") {
-        let mut generate = Command::new(python);
+    if let Some(clients) = std::env::var_os("PGMOOR_TEST_CLIENTS") {
+        let mut generate = Command::new(Path::new(&clients).join("python/bin/python"));
         generate.arg(format!("{VECTORS}/generate.py"));
         generate.env("AWS_EC2_METADATA_DISABLED", "true");
         let output = generate.output().expect("python");
