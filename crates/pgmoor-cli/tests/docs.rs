@@ -337,23 +337,28 @@ fn is_test(name: &str, sources: &[(String, String)]) -> bool {
         })
 }
 
+/// The tests that a part of a guide names, from its heading on; those of them that are not there are told.
+fn tests_of(page: &str, heading: &str, sources: &[(String, String)]) -> (usize, String) {
+    let page = fs::read_to_string(root().join("docs").join(page)).expect("is text");
+    let (_, part) = page.split_once(heading).expect("there is a heading");
+    let part = part.split("\n## ").next().unwrap_or_default();
+    let names = spans(part).into_iter();
+    let names: Vec<String> = names
+        .filter(|span| span.contains('/') && span.contains("::") && !span.contains('…'))
+        .collect();
+    let missing = names.iter().filter(|name| !is_test(name, sources));
+    let missing: Vec<&String> = missing.collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    (names.len(), part.to_owned())
+}
+
 #[test]
 fn every_test_that_the_list_of_attacks_names_is_there() {
     let sources = sources();
-    let page = root().join("docs/reliability.md");
-    let page = fs::read_to_string(page).expect("is text");
-    let (_, attacks) = page.split_once("## Attacks").expect("there is a list");
-    let names: Vec<String> = spans(attacks)
-        .into_iter()
-        .filter(|span| span.contains('/') && span.contains("::") && !span.contains('…'))
-        .collect();
-    let missing: Vec<&String> = names
-        .iter()
-        .filter(|name| !is_test(name, &sources))
-        .collect();
 
-    assert!(missing.is_empty(), "{missing:?}");
-    assert!(names.len() > 90, "only {} are named", names.len());
+    let (count, attacks) = tests_of("reliability.md", "## Attacks", &sources);
+
+    assert!(count > 90, "only {count} are named");
     for item in 1..=22 {
         assert!(attacks.contains(&format!("\n| {item} | ")), "item {item}");
     }
@@ -361,4 +366,10 @@ fn every_test_that_the_list_of_attacks_names_is_there() {
     assert!(!is_test("attacks/login::no_such_act", &sources));
     // A function that is no test.
     assert!(!is_test("gateway/login::refused", &sources));
+}
+
+#[test]
+fn every_test_that_the_guide_to_identities_names_is_there() {
+    let (count, _) = tests_of("identity.md", "## What is tested", &sources());
+    assert!(count > 12, "only {count} are named");
 }

@@ -138,6 +138,16 @@ pub(crate) fn cache_dir() -> PathBuf {
     target.join("test-postgres")
 }
 
+/// The library of libfaketime, where it is installed.
+pub fn faketime() -> Option<PathBuf> {
+    let systems = fs::read_dir("/usr/lib").ok()?;
+    let mut places = systems.flatten().map(|system| system.path());
+    places.find_map(|place| {
+        let library = place.join("faketime/libfaketimeMT.so.1");
+        library.exists().then_some(library)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

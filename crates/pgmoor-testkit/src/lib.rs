@@ -46,7 +46,7 @@ pub mod torture;
 pub use ca::{Ca, Certificate, CertificateBuilder};
 pub use dataset::Dataset;
 pub use fault::{Direction, FaultProxy};
-pub use host::{free_port, outward_address, private_dir, random_password, write_private};
+pub use host::{faketime, free_port, outward_address, private_dir, random_password, write_private};
 pub use message::{Message, tags};
 pub use mount::Mount;
 pub use pgbench::{Pgbench, PgbenchReport, PgbenchRun, QueryMode};

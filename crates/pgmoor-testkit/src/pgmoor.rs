@@ -77,6 +77,15 @@ impl PgmoorBuilder {
         self
     }
 
+    /// Sets its clock by libfaketime: ahead of ours by so many seconds, or behind. The steady clock is left alone, as
+    /// by somebody who sets a real one. `None` where there is no libfaketime.
+    pub fn clock_ahead(self, seconds: i64) -> Option<Self> {
+        let library = crate::host::faketime()?;
+        let this = self.env("LD_PRELOAD", &library.display().to_string());
+        let this = this.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        Some(this.env("FAKETIME", &format!("{seconds:+}s")))
+    }
+
     /// Starts it and waits until `/readiness` says yes.
     ///
     /// # Panics

@@ -4,6 +4,7 @@ mod aws;
 mod azure;
 mod load;
 mod login;
+mod matrix;
 mod refusals;
 mod plain;
 mod site;

@@ -3,7 +3,7 @@
 use pgmoor_testkit::identity::AwsDatabase;
 use pgmoor_testkit::wait_for;
 
-use crate::site::{Cloud, HOST, REGION, ROLE, STUCK, Variables, refused, who};
+use crate::site::{Cloud, HOST, REGION, ROLE, STUCK, Variables, assert_told, refused, who};
 
 fn irsa(cloud: &Cloud) -> Variables {
     let file = cloud.file("web-token", &cloud.aws.web_identity_token());
@@ -11,12 +11,6 @@ fn irsa(cloud: &Cloud) -> Variables {
         ("AWS_ROLE_ARN", ROLE.to_owned()),
         ("AWS_WEB_IDENTITY_TOKEN_FILE", file.display().to_string()),
     ]
-}
-
-fn assert_told(told: &str, what: &[&str]) {
-    for part in what {
-        assert!(told.contains(part), "no {part:?} in:\n{told}");
-    }
 }
 
 #[tokio::test]
@@ -77,43 +71,6 @@ async fn token_that_the_database_refuses_is_told_with_all_that_it_names() {
         who(&pgmoor).await.is_ok()
     })
     .await;
-}
-
-#[tokio::test]
-async fn rotated_file_and_revoked_role_are_told_and_heal_when_they_are_mended() {
-    let cloud = Cloud::new().await;
-    let variables = irsa(&cloud);
-    cloud.aws.rotate();
-    let pgmoor = cloud.gateway("{ provider: aws }", &variables).launch();
-
-    let told = refused(&pgmoor).await;
-
-    assert_told(
-        &told,
-        &[
-            "cannot assume role arn:aws:iam::123456789012:role/app with the web identity token in",
-            "it answered 400 Bad Request: ExpiredTokenException: Token expired or unknown",
-            "hint: check that the file is there and fresh",
-        ],
-    );
-
-    // What rotates the file comes late.
-    cloud.file("web-token", &cloud.aws.web_identity_token());
-    wait_for("the new file to be read", STUCK, async || {
-        who(&pgmoor).await.is_ok()
-    })
-    .await;
-    drop(pgmoor);
-
-    cloud.aws.revoke_role(ROLE);
-    let pgmoor = cloud.gateway("{ provider: aws }", &variables).launch();
-    assert_told(
-        &refused(&pgmoor).await,
-        &[
-            "it answered 403 Forbidden: AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity",
-            "trust policy",
-        ],
-    );
 }
 
 #[tokio::test]

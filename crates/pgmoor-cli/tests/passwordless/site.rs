@@ -1,6 +1,6 @@
 //! What all these tests stand on: stand-ins that issue, a judge, a server that asks it, and a gateway.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pgmoor_testkit::identity::{AwsDatabase, AwsStandIn, Judge, LdapResponder};
@@ -17,6 +17,15 @@ pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/app";
 const POOL: &str = "pool: { mode: transaction, size: 4, lifetime: 1s, checkout_timeout: 3s }";
 /// Nothing here takes longer, on a machine that does other things too.
 pub(crate) const STUCK: Duration = Duration::from_secs(60);
+
+/// Who may log in with a token that the judge finds good.
+const ROLES: [&str; 5] = [
+    "iam",
+    "other",
+    "app@proj.iam",
+    "robot@proj.iam",
+    "ann@example.com",
+];
 
 /// A cloud with a database in it.
 pub(crate) struct Cloud {
@@ -36,14 +45,13 @@ impl Cloud {
         let (ca, judge) = (Ca::default(), Judge::new());
         let ldap = LdapResponder::start(&judge).await;
         let certificate = ca.issue("database").names([HOST, "localhost"]).finish();
-        let postgres = Postgres::builder()
-            .certificate(&certificate)
-            .hba(&ldap.hba("iam"))
-            .start()
-            .await;
-        postgres
-            .psql("create role iam login; grant all on database app to iam")
-            .await;
+        let mut builder = Postgres::builder().certificate(&certificate);
+        for role in ROLES {
+            builder = builder.hba(&ldap.hba(role));
+        }
+        let postgres = builder.start().await;
+        let made = ROLES.map(|role| format!("create role \"{role}\" login; "));
+        postgres.psql(&made.concat()).await;
         let aws = AwsStandIn::start(&judge, REGION).await;
         judge.guard(AwsDatabase::rds(HOST, postgres.port(), REGION));
         let files = tempfile::tempdir().expect("a directory");
@@ -57,6 +65,11 @@ impl Cloud {
         }
     }
 
+    /// The workload's home.
+    pub(crate) fn home(&self) -> &Path {
+        self.files.path()
+    }
+
     /// Writes a file of the workload's.
     pub(crate) fn file(&self, name: &str, content: &str) -> PathBuf {
         let path = self.files.path().join(name);
@@ -65,8 +78,13 @@ impl Cloud {
     }
 
     pub(crate) fn url(&self, host: &str) -> String {
+        self.url_as("iam", host)
+    }
+
+    pub(crate) fn url_as(&self, user: &str, host: &str) -> String {
         format!(
-            "postgres://iam@{host}:{}/app?hostaddr=127.0.0.1&sslmode=verify-full&sslrootcert={}",
+            "postgres://{}@{host}:{}/app?hostaddr=127.0.0.1&sslmode=verify-full&sslrootcert={}",
+            user.replace('@', "%40"),
             self.postgres.port(),
             self.ca.root_path().display()
         )
@@ -83,12 +101,20 @@ impl Cloud {
         credential: &str,
         variables: &Variables,
     ) -> PgmoorBuilder {
+        self.gateway_by(&self.url(host), credential, variables)
+    }
+
+    pub(crate) fn gateway_by(
+        &self,
+        url: &str,
+        credential: &str,
+        variables: &Variables,
+    ) -> PgmoorBuilder {
         let nowhere = |name: &str| self.files.path().join(name).display().to_string();
         let mut builder = Pgmoor::builder(env!("CARGO_BIN_EXE_pgmoor"))
             .config(&format!(
                 "databases: {{ app: {{ endpoint: cloud, {POOL} }} }}\n\
-                 endpoints: {{ cloud: {{ url: \"{}\", credential: {credential} }} }}",
-                self.url(host)
+                 endpoints: {{ cloud: {{ url: \"{url}\", credential: {credential} }} }}"
             ))
             .gateway("auth: { trust: [loopback], users: { app: { password: unused } } }");
         let mut all = vec![
@@ -96,6 +122,7 @@ impl Cloud {
             ("AWS_SHARED_CREDENTIALS_FILE", nowhere("no-credentials")),
             ("AWS_ENDPOINT_URL_STS", self.aws.url("")),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+            ("HOME", self.files.path().display().to_string()),
             // Nothing may go there: what AWS would be asked is asked of the stand-in.
             ("HTTPS_PROXY", "http://127.0.0.1:9".to_owned()),
         ];
@@ -151,4 +178,12 @@ pub(crate) async fn refused(pgmoor: &Pgmoor) -> String {
         Err(_) => None,
     };
     pgmoor_testkit::wait_for_some("the gateway to refuse", STUCK, look).await
+}
+
+/// Each of these is said.
+#[track_caller]
+pub(crate) fn assert_told(told: &str, what: &[&str]) {
+    for part in what {
+        assert!(told.contains(part), "no {part:?} in:\n{told}");
+    }
 }

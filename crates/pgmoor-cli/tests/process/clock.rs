@@ -1,11 +1,12 @@
 //! A clock that somebody sets: by libfaketime, which leaves the steady clock alone as a real jump does.
 
 use std::fs;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use pgmoor_testkit::frontend::query;
-use pgmoor_testkit::{Pgmoor, Postgres, RawClient, Signal, Stop, wait_for, wait_for_some};
+use pgmoor_testkit::{
+    Pgmoor, Postgres, RawClient, Signal, Stop, faketime, wait_for, wait_for_some,
+};
 use tempfile::TempDir;
 
 use crate::clients::STUCK;
@@ -13,15 +14,6 @@ use crate::site::{pgmoor, skipped};
 
 /// Longer than it takes until every time limit and every connection was looked at.
 const LOOKED_AT: Duration = Duration::from_millis(2_500);
-
-fn library() -> Option<PathBuf> {
-    let systems = fs::read_dir("/usr/lib").ok()?;
-    let mut places = systems.flatten().map(|system| system.path());
-    places.find_map(|place| {
-        let library = place.join("faketime/libfaketimeMT.so.1");
-        library.exists().then_some(library)
-    })
-}
 
 /// A gateway whose clock is set by a file.
 struct Site {
@@ -33,7 +25,7 @@ struct Site {
 impl Site {
     /// `None` where there is no libfaketime.
     async fn new() -> Option<Site> {
-        let Some(library) = library() else {
+        let Some(library) = faketime() else {
             skipped("clock jumps", "apt-get install faketime");
             return None;
         };

@@ -2,12 +2,18 @@
 //!
 //! The signature is recomputed here, from the words of AWS's description of it.
 
+use std::time::SystemTime;
+
 use hmac::{Hmac, KeyInit, Mac};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::web::{Asked, Reply};
+use crate::identity::{read_basic, unix};
+
+/// How far AWS lets clocks differ.
+const SKEW: i64 = 900;
 
 /// Keys of an AWS account.
 #[derive(Debug, Clone)]
@@ -81,6 +87,10 @@ pub(crate) fn judge(subject: &str, audience: &str, known: &[AwsKeys]) -> Result<
     }
     let parts = authorization(header("authorization"))?;
     let date = header("x-amz-date");
+    let signed_at = read_basic(date).ok_or("x-amz-date is no date")?;
+    if (signed_at - unix(SystemTime::now())).abs() > SKEW {
+        return Err("Signature expired, or not yet current".to_owned());
+    }
     let key = known
         .iter()
         .find(|key| key.id == parts.key)
@@ -98,7 +108,10 @@ pub(crate) fn judge(subject: &str, audience: &str, known: &[AwsKeys]) -> Result<
     let mut names: Vec<&str> = parts.signed.split(';').collect();
     names.sort_unstable();
     // Not the target: Google's own Python library adds that header to what it has signed.
-    if !["host", "x-amz-date"].iter().all(|name| names.contains(name)) {
+    if !["host", "x-amz-date"]
+        .iter()
+        .all(|name| names.contains(name))
+    {
         return Err("a header that matters is not signed".to_owned());
     }
     let listed: String = names

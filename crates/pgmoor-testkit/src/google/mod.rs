@@ -124,6 +124,27 @@ impl Google {
         self.state.people().disable(principal);
     }
 
+    /// Enables an account again.
+    pub fn enable(&self, principal: &str) {
+        self.state.people().enable(principal);
+    }
+
+    /// Lets nobody act as `target` any more.
+    pub fn forbid_impersonation(&self, target: &str) {
+        self.state.people().forbid_impersonation(target);
+    }
+
+    /// Voids what people have consented to.
+    pub fn revoke_consents(&self) {
+        self.state.people().refresh.clear();
+    }
+
+    /// Takes its service account from the machine.
+    pub fn detach_account(&self) {
+        let mut machine = lock(&self.state.machine);
+        (machine.account, machine.last) = (None, None);
+    }
+
     /// Lets `who` act as `target` (`roles/iam.serviceAccountTokenCreator`).
     pub fn allow_impersonation(&self, who: &str, target: &str) {
         self.state.people().allow_impersonation(who, target);

@@ -93,6 +93,10 @@ impl People {
         self.gone.insert(principal.to_owned());
     }
 
+    pub(crate) fn enable(&mut self, principal: &str) {
+        self.gone.remove(principal);
+    }
+
     pub(crate) fn is_disabled(&self, principal: &str) -> bool {
         self.gone.contains(principal)
     }
@@ -100,6 +104,10 @@ impl People {
     pub(crate) fn allow_impersonation(&mut self, who: &str, target: &str) {
         self.impersonators
             .insert((who.to_owned(), target.to_owned()));
+    }
+
+    pub(crate) fn forbid_impersonation(&mut self, target: &str) {
+        self.impersonators.retain(|(_, other)| other != target);
     }
 
     pub(crate) fn may_impersonate(&self, who: &str, target: &str) -> bool {

@@ -7,11 +7,13 @@ use std::time::{Duration, SystemTime};
 use super::judge::{AwsKeys, Judge};
 use super::sigv4::Signed;
 use super::stand_in::{Asked, Fault, Reply, StandIn};
-use super::time::{iso8601, unix};
+use super::time::{iso8601, read_basic, unix};
 use crate::host::random_password;
 
 /// The role of the instance, of the pod and of the task.
 const INSTANCE_ROLE: &str = "app-role";
+/// How far clocks may differ where a request is signed.
+const SKEW: i64 = 900;
 const TOKEN_TTL: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 const TOKEN: &str = "x-aws-ec2-metadata-token";
 
@@ -94,6 +96,11 @@ impl AwsStandIn {
     /// Lets nobody assume the role any more.
     pub fn revoke_role(&self, arn: &str) {
         self.state().revoked.push(arn.to_owned());
+    }
+
+    /// Lets roles be assumed again.
+    pub fn restore_roles(&self) {
+        self.state().revoked.clear();
     }
 
     /// What was issued so far.
@@ -323,6 +330,19 @@ impl Shared {
                 "Credential should be scoped to a valid region: {scope}"
             ));
         }
+        let date = asked.header("x-amz-date").ok_or("no date")?;
+        let signed_at = read_basic(date).ok_or("the date is none")?;
+        let ahead = signed_at - unix(SystemTime::now());
+        if ahead > SKEW {
+            return Err(format!(
+                "Signature not yet current: {date} is still later than now"
+            ));
+        }
+        if ahead < -SKEW {
+            return Err(format!(
+                "Signature expired: {date} is now earlier than 15 min. ago"
+            ));
+        }
         let names = field("SignedHeaders").ok_or("no headers")?.split(';');
         let headers = names.map(|name| {
             let value = asked
@@ -336,7 +356,7 @@ impl Shared {
             query: Vec::new(),
             headers: headers.collect::<Result<_, String>>()?,
             body: &asked.body,
-            date: asked.header("x-amz-date").ok_or("no date")?,
+            date,
             scope,
         };
         if field("Signature") == Some(signed.signature(&keys.secret_access_key).as_str()) {

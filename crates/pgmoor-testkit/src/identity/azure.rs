@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256};
 use rustls::SignatureScheme;
 use rustls_pki_types::CertificateDer;
 use serde_json::{Value, json};
@@ -55,6 +56,7 @@ struct State {
     /// Challenges that were not answered yet.
     challenges: HashMap<String, ()>,
     authority: String,
+    is_gone: bool,
 }
 
 impl AzureStandIn {
@@ -74,6 +76,7 @@ impl AzureStandIn {
                 arc_keys: arc_keys.into(),
                 challenges: HashMap::new(),
                 authority: String::new(),
+                is_gone: false,
             }),
         });
         let answering = shared.clone();
@@ -108,9 +111,48 @@ impl AzureStandIn {
         self.state().certificate = Some(certificate);
     }
 
+    /// Makes the application another certificate, which it trusts from now on and no other; gives it and its key in PEM.
+    pub fn make_certificate(&self) -> String {
+        // The same key for all: to make one takes seconds where C is not optimised.
+        static KEY: OnceLock<String> = OnceLock::new();
+        let key = KEY.get_or_init(|| {
+            let key = KeyPair::generate_for(&PKCS_RSA_SHA256).expect("make a key");
+            key.serialize_pem()
+        });
+        let pair = KeyPair::from_pem(key).expect("the key of before");
+        let names = vec![random_password()];
+        let parameters = CertificateParams::new(names).expect("names");
+        let certificate = parameters.self_signed(&pair).expect("sign it");
+        self.trust(certificate.der().clone());
+        format!("{}{key}", certificate.pem())
+    }
+
     /// Takes all identities from the machine.
     pub fn unassign_identities(&self) {
         self.state().assigned.clear();
+    }
+
+    /// Gives the machine its identities again.
+    pub fn assign_identities(&self) {
+        self.state().assigned = vec![String::new(), CLIENT.to_owned()];
+    }
+
+    /// Makes the application another secret: the one before is void.
+    pub fn rotate_secret(&self) -> String {
+        let secret = random_password();
+        self.state().secret.clone_from(&secret);
+        secret
+    }
+
+    /// Deletes the application from the tenant, or makes it again.
+    pub fn delete_application(&self, is_gone: bool) {
+        self.state().is_gone = is_gone;
+    }
+
+    /// A token as the Azure CLI prints it, for who is logged in with it.
+    pub fn token_of_cli(&self) -> Value {
+        let (token, ends) = self.shared.issue(CLIENT);
+        json!({ "accessToken": token, "expires_on": ends, "tokenType": "Bearer", "tenant": TENANT })
     }
 
     /// How long tokens live that are issued from now on.
@@ -233,7 +275,7 @@ impl Shared {
                 "AADSTS70003: The app requested an unsupported grant type.",
             ));
         }
-        if field("client_id") != CLIENT {
+        if field("client_id") != CLIENT || self.state().is_gone {
             return Err(deny(
                 400,
                 "unauthorized_client",

@@ -28,5 +28,6 @@ pub use azure::AzureStandIn;
 pub use judge::{AwsDatabase, AwsKeys, Judge, Verdict};
 pub use ldap::LdapResponder;
 pub use stand_in::{Asked, Fault, Reply, StandIn};
+pub(crate) use time::read_basic;
 pub use time::{iso8601, unix};
 pub use vault::VaultStandIn;

@@ -18,7 +18,7 @@ pub fn iso8601(seconds: i64) -> String {
 }
 
 /// Reads `20260131T120000Z`.
-pub(super) fn read_basic(text: &str) -> Option<i64> {
+pub(crate) fn read_basic(text: &str) -> Option<i64> {
     let number = |from: usize, to: usize| text.get(from..to)?.parse::<i64>().ok();
     let is_shaped = text.len() == 16 && text.get(8..9) == Some("T") && text.ends_with('Z');
     if !is_shaped {

@@ -27,6 +27,15 @@ impl TokenProvider {
         Self { source, renewal }
     }
 
+    /// A token for a login as `user`, with what to look at when a server rejects it: the server does not say.
+    fn for_login(&self, token: Token, user: &str) -> Credential {
+        let advice = advice(&token, &self.source.remedy(user));
+        Credential {
+            advice: Some(advice),
+            ..Credential::token(token.secret, token.expires_at)
+        }
+    }
+
     /// The token, renewed in time.
     #[cfg(feature = "google")]
     pub(crate) fn tokens(&self) -> &Renewal<Token> {
@@ -39,19 +48,19 @@ impl CredentialProvider for TokenProvider {
         self.source.name()
     }
 
-    fn credential<'a>(&'a self, _request: Request<'a>) -> Supply<'a> {
-        Box::pin(async {
+    fn credential<'a>(&'a self, request: Request<'a>) -> Supply<'a> {
+        Box::pin(async move {
             let token = self.renewal.get().await?;
-            Ok(Credential::token(token.secret, token.expires_at))
+            Ok(self.for_login(token, request.user))
         })
     }
 
-    fn another<'a>(&'a self, _request: Request<'a>, rejected: &'a Credential) -> Supply<'a> {
-        Box::pin(async {
+    fn another<'a>(&'a self, request: Request<'a>, rejected: &'a Credential) -> Supply<'a> {
+        Box::pin(async move {
             let secret = rejected.secret.as_ref().map(Secret::expose);
             let is_it = |token: &Token| secret == Some(token.secret.expose());
             let token = self.renewal.another(is_it).await?;
-            Ok(Credential::token(token.secret, token.expires_at))
+            Ok(self.for_login(token, request.user))
         })
     }
 
@@ -71,6 +80,24 @@ impl CredentialProvider for TokenProvider {
                 status: Some(self.renewal.status()),
             }
         })
+    }
+}
+
+/// What the token says, and what to look at.
+fn advice(token: &Token, remedy: &str) -> String {
+    let claims = token.claims.iter();
+    let mut said: Vec<String> = claims
+        .map(|claim| format!("{} {}", claim.name, claim.value))
+        .collect();
+    if let Some(end) = token.expires_at {
+        said.push(format!("good until {}", httpdate::fmt_http_date(end)));
+    }
+    match said.is_empty() {
+        true => format!("check {remedy}, and the clock of this host"),
+        false => format!(
+            "the token says: {}; check {remedy}, and the clock of this host",
+            said.join(", ")
+        ),
     }
 }
 

@@ -24,6 +24,11 @@ pub trait TokenSource: Send + Sync + fmt::Debug + 'static {
     /// Mints one.
     fn mint(&self) -> Minting<'_>;
 
+    /// What to look at when a server rejects a token for `user`, as it follows "check".
+    fn remedy(&self, user: &str) -> String {
+        format!("that the server takes tokens of this identity for \"{user}\"")
+    }
+
     /// Which sources were looked at when it was last decided where tokens come from, in that order.
     fn considered(&self) -> Vec<Considered> {
         Vec::new()

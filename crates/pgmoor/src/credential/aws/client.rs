@@ -86,7 +86,22 @@ fn refusal(answer: &Response) -> Option<TokenError> {
         return None;
     }
     let said = answer.body().as_str().and_then(reason);
-    Some(TokenError::answered("ask AWS", answer, said.as_deref()))
+    let error = TokenError::answered("ask AWS", answer, said.as_deref());
+    Some(match said.is_some_and(|said| is_about_time(&said)) {
+        true => error.hint("correct the clock of this host: AWS takes requests that are dated up to 15 minutes off"),
+        false => error,
+    })
+}
+
+/// Whether a request was refused for the time that it was signed at.
+fn is_about_time(said: &str) -> bool {
+    [
+        "Signature expired",
+        "Signature not yet current",
+        "RequestExpired",
+    ]
+    .iter()
+    .any(|words| said.contains(words))
 }
 
 /// `Code: Message` of an error in XML (STS) or JSON (container endpoints). Nothing else of a body is

@@ -125,7 +125,7 @@ pub(super) fn denial(act: &str, answer: &Response) -> TokenError {
 }
 
 /// What to do about the errors that people meet, by Entra's own numbers.
-fn hint(said: &str) -> Option<&'static str> {
+pub(super) fn hint(said: &str) -> Option<&'static str> {
     const KNOWN: [(&str, &str); 9] = [
         (
             "AADSTS7000215",

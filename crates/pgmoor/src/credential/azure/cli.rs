@@ -54,8 +54,9 @@ pub(super) async fn ask(cli: &Cli, az: &str) -> Result<Token, Miss> {
             if cli.is_guess && is_out {
                 return Err(Miss::NotThere("nobody is logged in with az".to_owned()));
             }
+            let hint = answer::hint(&why).unwrap_or("run: az login");
             let this = TokenError::new(error.cause(), act).because(error);
-            return Err(this.hint("run: az login").into());
+            return Err(this.hint(hint).into());
         }
         Ok(output) => output,
     };

@@ -247,6 +247,12 @@ impl TokenSource for AzureSource {
         Box::pin(self.find())
     }
 
+    fn remedy(&self, user: &str) -> String {
+        format!(
+            "that the role \"{user}\" was made for this identity, and is written so, case included (pgaadauth_list_principals in the database postgres), that the audience is that of the server's cloud"
+        )
+    }
+
     fn considered(&self) -> Vec<Considered> {
         self.lock().considered.clone()
     }

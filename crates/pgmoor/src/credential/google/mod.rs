@@ -308,6 +308,13 @@ impl TokenSource for GoogleTokens {
         })
     }
 
+    fn remedy(&self, user: &str) -> String {
+        format!(
+            "that \"{}\" is the role of this identity and was made as an IAM user, that the instance has the flag cloudsql.iam_authentication and the identity roles/cloudsql.instanceUser",
+            database_user(user)
+        )
+    }
+
     fn considered(&self) -> Vec<Considered> {
         let considered = self.considered.lock();
         considered.unwrap_or_else(PoisonError::into_inner).clone()

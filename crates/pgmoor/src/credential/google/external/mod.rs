@@ -129,7 +129,7 @@ impl External {
         let answer = ask(&context.client, &act, &request).await;
         let answer = answer.map_err(|error| match error.cause() {
             FailureCause::Refused => error.hint(format!(
-                "check that the pool trusts this issuer and that its conditions let this subject in: {}",
+                "check that the pool trusts this issuer, that its conditions let this subject in, that its token is fresh, and the clock of this host: {}",
                 self.audience
             )),
             _ => error,
