@@ -270,3 +270,116 @@ async fn who_watches_is_told_what_changes_and_ends_it_by_a_signal() {
     let status = child.wait().expect("ends");
     assert_eq!(status.code(), Some(0));
 }
+
+#[tokio::test]
+async fn waiting_ends_at_once_where_it_changes_nothing() {
+    let postgres = Postgres::start().await;
+    let here = directory();
+    let wrong = postgres.url_of("app", "wrong", "app");
+
+    let mut command = pgmoor(
+        here.path(),
+        &["check", "--wait", "10m", "-o", "json", "--url", "env:URL"],
+    );
+    let (code, text, _) = command.env("URL", wrong).outcome();
+
+    assert_eq!(code, 3, "{text}");
+    assert_eq!(json(&text)["databases"][0]["first"], "PGM-LOG-011");
+    let refused = postgres
+        .log()
+        .matches("password authentication failed")
+        .count();
+    assert_eq!(refused, 1, "an account may be locked after a few");
+}
+
+#[tokio::test]
+async fn what_is_written_can_be_judged_where_no_server_is() {
+    let here = directory();
+    let url = format!(
+        "postgres://app@127.0.0.1:{}/app?sslmode=verify-full&sslrootcert=system",
+        free_port()
+    );
+    let arguments = [
+        "check",
+        "--category",
+        "configuration",
+        "-o",
+        "json",
+        "--url",
+        &url,
+    ];
+
+    let (code, text, _) = outcome(pgmoor(here.path(), &arguments));
+
+    assert_eq!(code, 0, "{text}");
+    let bad = url.replace("verify-full", "sideways");
+    let arguments = ["check", "--category", "configuration", "--url", &bad];
+    assert_eq!(outcome(pgmoor(here.path(), &arguments)).0, 2);
+}
+
+#[tokio::test]
+async fn a_move_is_judged_by_where_it_goes() {
+    let (from, to) = (Postgres::start().await, Postgres::start().await);
+    from.psql("create extension citext").await;
+    let here = directory();
+    let yaml = format!(
+        "databases: {{ app: {{ endpoint: old }} }}\nendpoints: {{ old: {{ url: \"{}\" }}, new: {{ url: \"{}\" }} }}\n",
+        from.url(),
+        to.url()
+    );
+    write_private(&here.path().join("pgmoor.yaml"), yaml);
+    let of = |report: &Value, id: &str| -> String {
+        let checks = report["databases"][0]["checks"].as_array().expect("checks");
+        let check = checks
+            .iter()
+            .find(|check| check["id"] == id)
+            .expect("is judged");
+        format!(
+            "{}: {}",
+            check["status"].as_str().expect("status"),
+            check["seen"].as_str().expect("seen")
+        )
+    };
+
+    let arguments = [
+        "--config",
+        "pgmoor.yaml",
+        "check",
+        "--for",
+        "move",
+        "--to",
+        "new",
+        "-o",
+        "json",
+    ];
+    let (_, text, err) = outcome(pgmoor(here.path(), &arguments));
+    assert_eq!(
+        of(&json(&text), "PGM-MOV-021"),
+        "ok: citext, plpgsql",
+        "{err}"
+    );
+
+    let by_url = [
+        "check", "--for", "move", "--to", "env:TO", "-o", "json", "--url", "env:FROM",
+    ];
+    let mut command = pgmoor(here.path(), &by_url);
+    let (_, text, _) = command
+        .env("TO", to.url())
+        .env("FROM", from.url())
+        .outcome();
+    assert_eq!(of(&json(&text), "PGM-MOV-021"), "ok: citext, plpgsql");
+    assert!(!text.contains(to.app_password()));
+
+    let wrong = [
+        "--config",
+        "pgmoor.yaml",
+        "check",
+        "--for",
+        "move",
+        "--to",
+        "knew",
+    ];
+    let (code, _, err) = outcome(pgmoor(here.path(), &wrong));
+    assert_eq!(code, 2);
+    assert!(err.contains("did you mean \"new\"?"), "{err}");
+}

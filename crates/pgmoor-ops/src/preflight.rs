@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use futures_util::stream::{self, StreamExt};
 use tokio::time::Instant;
 
-use crate::check::{Asked, Budget, Ground, Layer, Selection, judge};
-use crate::facts::{Facts, Subject, Wanted};
+use crate::check::{Asked, Budget, Ground, Selection, judge};
+use crate::facts::{Facts, Group, Subject, Wanted};
 use crate::report::{DatabaseReport, Report};
 
 /// How many databases are looked at at once.
@@ -58,10 +58,13 @@ async fn examine(
 ) -> DatabaseReport {
     let started = Instant::now();
     let Examination { subject, asked } = examination;
+    let mut groups = options.selection.groups();
+    if !asked.for_move {
+        groups = groups.without(Group::Moving).without(Group::Target);
+    }
     let wanted = Wanted {
         requirement: &asked.requirement,
-        latency: options.selection.wants_layer(Layer::Latency),
-        moving: asked.for_move,
+        groups,
         limit: options.limit,
     };
     let facts = Facts::read(subject, &wanted).await;

@@ -29,6 +29,10 @@ pub(crate) struct Check {
         hide_possible_values = true
     )]
     pub(crate) purpose: Option<Purpose>,
+    /// Where its data would be moved to: an endpoint of the configuration, or with --url an address in the same
+    /// forms; --for move
+    #[arg(long, value_name = "ENDPOINT", requires = "purpose")]
+    pub(crate) to: Option<String>,
     /// How many processes of the application there will be [default: as the system has it]
     #[arg(long, value_name = "N")]
     pub(crate) replicas: Option<u32>,

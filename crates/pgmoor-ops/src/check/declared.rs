@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::ground::Ground;
 use super::verdict::Outcome;
+use crate::facts::Group;
 
 /// One question to a database.
 pub struct Check {
@@ -72,6 +73,34 @@ impl Layer {
         Self::Application,
         Self::Move,
     ];
+
+    /// What its checks look at.
+    pub const fn reads(self) -> &'static [Group] {
+        match self {
+            Self::Configuration => &[],
+            Self::Network => &[Group::Network, Group::Pooler],
+            Self::Tls => &[Group::Tls, Group::Plain],
+            Self::Login => &[Group::Login, Group::Server],
+            Self::Latency => &[Group::Latency],
+            Self::Server => &[Group::Server],
+            Self::Rights | Self::Application => &[Group::Rights],
+            Self::Extensions => &[Group::Extensions, Group::Rights, Group::Server],
+            Self::Capacity => &[
+                Group::Capacity,
+                Group::Extensions,
+                Group::Rights,
+                Group::Server,
+            ],
+            Self::Move => &[
+                Group::Moving,
+                Group::Target,
+                Group::Capacity,
+                Group::Extensions,
+                Group::Rights,
+                Group::Server,
+            ],
+        }
+    }
 
     /// Its name.
     pub const fn as_str(self) -> &'static str {

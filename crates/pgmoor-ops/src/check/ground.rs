@@ -3,7 +3,7 @@
 
 use std::time::SystemTime;
 
-use super::verdict::Skip;
+use super::verdict::{Skip, skip};
 use crate::facts::capacity::Capacity;
 use crate::facts::configuration::Configuration;
 use crate::facts::extensions::Extensions;
@@ -15,8 +15,9 @@ use crate::facts::plain::Plain;
 use crate::facts::pooler::Pooler;
 use crate::facts::rights::Rights;
 use crate::facts::server::Server;
+use crate::facts::target::Target;
 use crate::facts::tls::Tls;
-use crate::facts::{Facts, Reading};
+use crate::facts::{Facts, Reading, Unread};
 use crate::requirement::SystemSettings;
 
 /// What is asked of a database.
@@ -194,6 +195,22 @@ impl<'a> Ground<'a> {
     /// There is no session, or nobody asked.
     pub fn moving(self) -> Result<&'a Moving, Skip> {
         there(&self.facts.moving)
+    }
+
+    /// What a move would meet at its target.
+    ///
+    /// # Errors
+    /// Nobody asked, or it could not be looked at.
+    pub fn target(self) -> Result<&'a Target, Skip> {
+        match &self.facts.target {
+            Err(Unread::Failed(_)) => skip("not reached, see PGM-MOV-019"),
+            other => there(other),
+        }
+    }
+
+    /// The same as it was read, for the one check that is about that.
+    pub(super) fn target_reading(self) -> &'a Reading<Target> {
+        &self.facts.target
     }
 
     /// How many connections the application will open.

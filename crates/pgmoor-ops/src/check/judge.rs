@@ -4,6 +4,7 @@ use super::declared::{Check, Layer};
 use super::ground::Ground;
 use super::registry;
 use super::verdict::{Grade, Outcome, Skip, Verdict};
+use crate::facts::Groups;
 
 /// A check and what it came to.
 #[derive(Debug, Clone)]
@@ -40,9 +41,10 @@ impl Selection {
             && !self.skip.contains(&check.id)
     }
 
-    /// Whether any check of this layer is wanted.
-    pub fn wants_layer(&self, layer: Layer) -> bool {
-        registry::all().any(|check| check.layer == layer && self.wants(check))
+    /// The facts that the wanted checks look at.
+    pub fn groups(&self) -> Groups {
+        let wanted = registry::all().filter(|check| self.wants(check));
+        Groups::of(wanted.flat_map(|check| check.layer.reads()).copied())
     }
 }
 

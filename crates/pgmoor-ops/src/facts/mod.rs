@@ -3,6 +3,8 @@
 //! Each group is there, or says why it is not. Whatever is read over the network has a deadline, so
 //! that a host that hangs costs no more than that.
 
+mod groups;
+
 mod reading;
 
 pub mod configuration;
@@ -25,11 +27,14 @@ pub mod server;
 
 mod subject;
 
+pub mod target;
+
 mod read;
 
 pub use certificate::Certificate;
+pub use groups::{Group, Groups};
 pub use reading::{Reading, Unread};
-pub use subject::Subject;
+pub use subject::{Destination, Subject};
 pub use vendor::{Signs, Vendor};
 
 use capacity::Capacity;
@@ -43,6 +48,7 @@ use plain::Plain;
 use pooler::Pooler;
 use rights::Rights;
 use server::Server;
+use target::Target;
 use tls::Tls;
 
 use crate::requirement::SystemSettings;
@@ -74,17 +80,17 @@ pub struct Facts {
     pub capacity: Reading<Capacity>,
     /// What a move depends on.
     pub moving: Reading<Moving>,
+    /// What it would meet at its target.
+    pub target: Reading<Target>,
 }
 
 /// What is wanted of the facts; what is not wanted is not read.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Wanted<'a> {
     /// What the application needs: its schema, its further databases.
     pub requirement: &'a SystemSettings,
-    /// Round trips are measured.
-    pub latency: bool,
-    /// What a move depends on is read.
-    pub moving: bool,
+    /// The groups that are read.
+    pub groups: Groups,
     /// How long one step over the network may take.
     pub limit: std::time::Duration,
 }

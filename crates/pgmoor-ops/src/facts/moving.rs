@@ -1,5 +1,6 @@
 //! What a move of the live database needs, and what it would not carry by itself.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::transaction::{Outcome, Reader, group};
@@ -59,6 +60,8 @@ pub struct Moving {
     pub hidden_by_rls: Named,
     /// Collations that are not those of the database or of PostgreSQL itself.
     pub collations: Named,
+    /// The collations that columns and indexes use, and the version of each that the server's library has.
+    pub collations_used: BTreeMap<String, String>,
     /// Transactions that were prepared and not ended.
     pub prepared_transactions: Named,
     /// Tables that this role may not read.
@@ -106,6 +109,7 @@ pub async fn read(session: &Session, limit: Duration) -> Result<Moving, Error> {
             publications: named(reader, "select 'publication ' || quote_ident(pubname) as name from pg_publication").await?,
             collations: named(reader, "select quote_ident(nspname) || '.' || quote_ident(collname) as name
                 from pg_collation c join pg_namespace n on n.oid = collnamespace where c.oid >= 16384").await?,
+            collations_used: collations_used(reader).await?,
             prepared_transactions: named(reader, "select gid as name from pg_prepared_xacts where database = current_database()").await?,
             large_objects: reader.value("select count(*) from pg_largeobject_metadata").await?.unwrap_or_default(),
             sequences: reader.value("select count(*) from pg_class where relkind = 'S' and oid >= 16384").await?.unwrap_or_default(),
@@ -116,6 +120,20 @@ pub async fn read(session: &Session, limit: Duration) -> Result<Moving, Error> {
         })
     })
     .await
+}
+
+async fn collations_used(reader: Reader<'_>) -> Outcome<BTreeMap<String, String>> {
+    let rows = reader
+        .rows(
+            "select collname::text, min(pg_collation_actual_version(c.oid)) from pg_collation c
+             where pg_collation_actual_version(c.oid) is not null and c.oid <> 100 and exists (
+                 select from pg_attribute where attcollation = c.oid and attrelid >= 16384)
+             group by 1",
+        )
+        .await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+        .collect()
 }
 
 /// Vendors hand out replication by roles of their own.

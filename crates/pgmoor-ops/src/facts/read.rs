@@ -6,44 +6,41 @@ use pgmoor::connector::Connector;
 use tokio::time::Instant;
 
 use super::login::{LoggedIn, Login};
-use super::reading::{Reading, Unread};
+use super::reading::{APPLICATION, Reading, Unread};
 use super::subject::Subject;
 use super::{
-    Facts, Wanted, capacity, extensions, latency, moving, network, plain, pooler, rights, server,
-    tls,
+    Facts, Group, Wanted, capacity, extensions, latency, moving, network, plain, pooler, rights,
+    server, target, tls,
 };
 use crate::error::Error;
 use crate::session::Session;
 
-/// The name in `pg_stat_activity`.
-const APPLICATION: &str = "pgmoor check";
-
 pub(super) async fn facts(subject: &Subject, wanted: &Wanted<'_>) -> Facts {
-    let mut facts = Facts {
-        configuration: subject.configuration.clone(),
-        network: Err(Unread::NoGround),
-        tls: Err(Unread::NoGround),
-        plain: Err(Unread::NoGround),
-        login: Err(Unread::NoGround),
-        pooler: Err(Unread::NoGround),
-        latency: Err(Unread::NoGround),
-        server: Err(Unread::NoGround),
-        rights: Err(Unread::NoGround),
-        extensions: Err(Unread::NoGround),
-        capacity: Err(Unread::NoGround),
-        moving: Err(Unread::NoGround),
-    };
+    let mut facts = nothing(subject, Unread::NoGround);
     let Some(connector) = &subject.connector else {
         return facts;
     };
-    let session;
-    (facts.network, facts.tls, (facts.login, session)) = tokio::join!(
+    let groups = &wanted.groups;
+    if groups.is_empty() {
+        return nothing(subject, not_asked());
+    }
+    if !groups.has(Group::Login) {
+        facts = nothing(subject, not_asked());
+        facts.network = of_network(connector, wanted).await;
+        return facts;
+    }
+    let (session, target);
+    (facts.network, facts.tls, (facts.login, session), target) = tokio::join!(
         of_network(connector, wanted),
         of_tls(connector, wanted),
         of_login(connector, subject, wanted),
+        of_target(subject, wanted),
     );
+    facts.target = target;
     // After the login: a server that is full but for one connection has that for it.
-    if is_postgres_by_tls(&facts) {
+    if !groups.has(Group::Plain) {
+        facts.plain = Err(not_asked());
+    } else if is_postgres_by_tls(&facts) {
         let database = subject.database.as_deref();
         facts.plain = plain::read(connector, database, wanted.limit).await;
     }
@@ -52,6 +49,29 @@ pub(super) async fn facts(subject: &Subject, wanted: &Wanted<'_>) -> Facts {
         session.close().await;
     }
     facts
+}
+
+/// Nothing but how it is configured.
+fn nothing(subject: &Subject, why: Unread) -> Facts {
+    Facts {
+        configuration: subject.configuration.clone(),
+        network: Err(why.clone()),
+        tls: Err(why.clone()),
+        plain: Err(why.clone()),
+        login: Err(why.clone()),
+        pooler: Err(why.clone()),
+        latency: Err(why.clone()),
+        server: Err(why.clone()),
+        rights: Err(why.clone()),
+        extensions: Err(why.clone()),
+        capacity: Err(why.clone()),
+        moving: Err(why.clone()),
+        target: Err(why),
+    }
+}
+
+fn not_asked() -> Unread {
+    Unread::NotApplicable("nobody asked for it".to_owned())
 }
 
 /// Whether there is a server to ask what it does without TLS, and it has TLS.
@@ -110,29 +130,52 @@ async fn through(
     facts: &mut Facts,
     wanted: &Wanted<'_>,
 ) {
-    let limit = wanted.limit;
-    let database = subject.database.as_deref();
-    facts.pooler = pooler::read(connector, database, session, limit)
-        .await
-        .map_err(|error| Unread::failed(&error));
-    facts.latency = match wanted.latency {
-        true => latency::read(session, limit)
-            .await
-            .map_err(|error| Unread::failed(&error)),
-        false => Err(Unread::NotApplicable("nobody asked for it".to_owned())),
-    };
+    let (limit, groups) = (wanted.limit, &wanted.groups);
     let requirement = wanted.requirement;
-    facts.server = read(server::read(session, limit)).await;
-    let rights = rights::read(session, &requirement.schema, &requirement.databases, limit);
-    facts.rights = read(rights).await;
-    facts.extensions = read(extensions::read(session, limit)).await;
-    facts.capacity = read(capacity::read(session, limit)).await;
-    facts.moving = match wanted.moving {
+    facts.pooler = Err(not_asked());
+    if groups.has(Group::Pooler) {
+        let database = subject.database.as_deref();
+        facts.pooler = read(pooler::read(connector, database, session, limit)).await;
+    }
+    facts.latency = Err(not_asked());
+    if groups.has(Group::Latency) {
+        facts.latency = read(latency::read(session, limit)).await;
+    }
+    facts.server = Err(not_asked());
+    if groups.has(Group::Server) {
+        facts.server = read(server::read(session, limit)).await;
+    }
+    facts.rights = Err(not_asked());
+    if groups.has(Group::Rights) {
+        let (schema, databases) = (&requirement.schema, &requirement.databases);
+        facts.rights = read(rights::read(session, schema, databases, limit)).await;
+    }
+    facts.extensions = Err(not_asked());
+    if groups.has(Group::Extensions) {
+        facts.extensions = read(extensions::read(session, limit)).await;
+    }
+    facts.capacity = Err(not_asked());
+    if groups.has(Group::Capacity) {
+        facts.capacity = read(capacity::read(session, limit)).await;
+    }
+    facts.moving = match groups.has(Group::Moving) {
         true => read(moving::read(session, limit)).await,
         false => Err(Unread::NotApplicable(
             "not asked for; add --for move".to_owned(),
         )),
     };
+}
+
+/// What a move would meet, where somebody says where it would go.
+async fn of_target(subject: &Subject, wanted: &Wanted<'_>) -> Reading<target::Target> {
+    let not = |why: &str| Err(Unread::NotApplicable(why.to_owned()));
+    if !wanted.groups.has(Group::Target) {
+        return not("not asked for; add --for move --to");
+    }
+    match &subject.target {
+        Some(destination) => target::read(destination, wanted).await,
+        None => not("no target is named; add --to"),
+    }
 }
 
 async fn read<T>(reading: impl Future<Output = Result<T, Error>>) -> Reading<T> {

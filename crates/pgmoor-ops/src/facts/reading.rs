@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// What its sessions are called in `pg_stat_activity`.
+pub(super) const APPLICATION: &str = "pgmoor check";
+
 /// A group of facts, or why it is not there.
 pub type Reading<T> = Result<T, Unread>;
 

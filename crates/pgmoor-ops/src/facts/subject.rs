@@ -17,4 +17,17 @@ pub struct Subject {
     pub configuration: Configuration,
     /// What opens sessions; none where the address cannot be used.
     pub connector: Option<Connector>,
+    /// Where a move of it would go, where that is asked.
+    pub target: Option<Destination>,
+}
+
+/// Where a move would go.
+#[derive(Debug)]
+pub struct Destination {
+    /// What people call it.
+    pub name: String,
+    /// What opens sessions there.
+    pub connector: Connector,
+    /// The database's name there; the endpoint's own where none is given.
+    pub database: Option<String>,
 }

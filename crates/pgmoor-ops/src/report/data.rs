@@ -9,7 +9,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::check::{Asked, Bar, Grade, Judged, Layer};
-use crate::facts::{Facts, Subject};
+use crate::facts::login::Login;
+use crate::facts::{Facts, Reading, Subject, Unread};
 
 /// The version of a report's JSON.
 pub const SCHEMA: &str = "1.0";
@@ -66,6 +67,12 @@ pub struct DatabaseReport {
     pub duration_ms: u64,
     /// Whether there was a session at the server.
     pub connected: bool,
+    /// Whether a session was tried to be had at all.
+    #[serde(skip)]
+    pub tried: bool,
+    /// Whether a session that could not be had may be had later without anybody changing anything.
+    #[serde(skip)]
+    pub may_come: bool,
     /// The first check that failed: what to do something about before anything else.
     pub first: Option<String>,
     /// The checks, in their order.
@@ -232,6 +239,8 @@ impl DatabaseReport {
             counts,
             duration_ms: milliseconds(took),
             connected: session.is_some(),
+            tried: !matches!(facts.login, Err(Unread::NotApplicable(_))),
+            may_come: may_come(&facts.login),
             first: first.map(|judged| judged.check.id.to_owned()),
             checks,
         }
@@ -278,6 +287,19 @@ impl Finding {
             hint,
             bar,
         }
+    }
+}
+
+/// A password that was refused is refused again, and an account may be locked for it; a server that starts, or
+/// a database that somebody makes meanwhile, comes.
+fn may_come(login: &Reading<Login>) -> bool {
+    match login {
+        Ok(login) => login.outcome.as_ref().is_err_and(|error| {
+            let code = error.report().and_then(|report| report.sqlstate);
+            error.is_retryable() || code.is_some_and(|code| code.as_str() == "3D000")
+        }),
+        Err(Unread::Failed(_)) => true,
+        Err(Unread::NoGround | Unread::NotApplicable(_)) => false,
     }
 }
 

@@ -111,3 +111,60 @@ async fn an_extension_that_was_not_updated_is_found() {
         Some("ALTER EXTENSION pg_trgm UPDATE")
     );
 }
+
+#[tokio::test]
+async fn an_extension_that_the_application_can_do_without_is_named_and_fails_nothing() {
+    let postgres = Postgres::start().await;
+    let optional = || ExtensionSettings {
+        optional: true,
+        min_version: Some("1.5".to_owned()),
+        ..ExtensionSettings::default()
+    };
+    let report = look(&postgres, needs_so("citext", optional())).await;
+    let finding = fires(&report, "PGM-EXT-007");
+    assert_eq!(
+        finding.hint.as_deref(),
+        Some("CREATE EXTENSION IF NOT EXISTS citext")
+    );
+    assert!(
+        report
+            .checks
+            .iter()
+            .all(|check| !check.id.starts_with("PGM-EXT")
+                || check.status != pgmoor_ops::report::Status::Fail)
+    );
+    let report = look(&postgres, needs_so("vector_of_tomorrow", optional())).await;
+    let finding = fires(&report, "PGM-EXT-007");
+    assert!(
+        finding.hint.as_deref().unwrap().contains("server's host"),
+        "{finding:?}"
+    );
+
+    // Where it is installed, it counts as one that is needed.
+    sql(
+        &postgres,
+        "create schema other; create extension citext schema other version '1.4'",
+    )
+    .await;
+    let report = look(&postgres, needs_so("citext", optional())).await;
+    passes(&report, "PGM-EXT-007");
+    fires(&report, "PGM-EXT-004");
+    fires(&report, "PGM-EXT-005");
+}
+
+#[tokio::test]
+async fn the_hint_makes_the_schema_that_an_extension_is_to_be_in() {
+    let postgres = Postgres::start().await;
+    let wanted = || ExtensionSettings {
+        schema: Some("Extra".to_owned()),
+        ..ExtensionSettings::default()
+    };
+    let report = look(&postgres, needs_so("pg_buffercache", wanted())).await;
+    let hint = leads(&report, "PGM-EXT-003").hint.clone().unwrap();
+    let (_, statements) = hint.split_once(": ").unwrap();
+
+    sql(&postgres, statements).await;
+
+    let report = look(&postgres, needs_so("pg_buffercache", wanted())).await;
+    passes(&report, "PGM-EXT-003");
+}

@@ -121,7 +121,17 @@ async fn what_the_hint_says_hands_the_tables_over() {
     )
     .await;
     // What the superuser made is the commonest case, and the one that REASSIGN OWNED refuses.
-    sql(&postgres, "create table public.\"Theirs\" (id serial)").await;
+    sql(
+        &postgres,
+        "create table public.\"Theirs\" (id serial); create sequence public.\"S\";
+         create function public.f(int) returns int language sql as 'select 1';
+         create procedure public.p() language sql as 'select 1';
+         create aggregate public.total(int) (sfunc = int4pl, stype = int, initcond = '0');
+         create type public.mood as enum ('a'); create domain public.\"D\" as int;
+         create type public.pair as (a int, b int); create view public.v as select 1 as one;
+         create extension citext",
+    )
+    .await;
     for owner in ["postgres", "old"] {
         let report = plainly(&postgres).await;
         let finding = fires(&report, "PGM-RGT-007");

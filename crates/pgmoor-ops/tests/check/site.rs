@@ -11,7 +11,7 @@ use pgmoor::credential::NoCredential;
 use pgmoor::endpoint::Endpoint;
 use pgmoor_ops::check::{Asked, Ground, Selection, judge};
 use pgmoor_ops::facts::configuration::Configuration;
-use pgmoor_ops::facts::{Facts, Subject, Wanted};
+use pgmoor_ops::facts::{Destination, Facts, Group, Groups, Subject, Wanted};
 use pgmoor_ops::preflight::{self, Examination, Options};
 use pgmoor_ops::report::{DatabaseReport, Finding, Report, Status};
 use pgmoor_ops::requirement::{GENERIC, SystemSettings};
@@ -63,6 +63,7 @@ pub(crate) struct Look {
     pub(crate) configuration: Configuration,
     pub(crate) connector: Option<Connector>,
     pub(crate) limit: Duration,
+    pub(crate) target: Option<Destination>,
 }
 
 impl Look {
@@ -77,6 +78,7 @@ impl Look {
             configuration: Configuration::of_text("--url", &Secret::new(url.to_owned()), address),
             connector,
             limit: Duration::from_secs(20),
+            target: None,
         }
     }
 
@@ -88,6 +90,37 @@ impl Look {
         }
     }
 
+    /// With a move to database `app` of that server in mind.
+    pub(crate) fn to(self, target: &pgmoor_testkit::Postgres) -> Self {
+        self.to_url(&target.url())
+    }
+
+    /// With a move to this address in mind.
+    pub(crate) fn to_url(self, url: &str) -> Self {
+        let address = Endpoint::load(url, &Default::default()).unwrap();
+        let connector = Connector::with_home(address, Arc::new(NoCredential), None).unwrap();
+        let target = Destination {
+            name: "target".to_owned(),
+            connector,
+            database: None,
+        };
+        Self {
+            target: Some(target),
+            ..self
+        }
+    }
+
+    /// Judges a move to that server after what was read was changed.
+    pub(crate) async fn moved_to(
+        self,
+        target: &pgmoor_testkit::Postgres,
+        change: impl FnOnce(&mut Facts),
+    ) -> DatabaseReport {
+        let mut look = self.to(target);
+        look.asked.for_move = true;
+        look.judged(Groups::of(Group::ALL), change).await
+    }
+
     pub(crate) fn examination(self) -> Examination {
         let subject = Subject {
             name: "app".to_owned(),
@@ -95,6 +128,7 @@ impl Look {
             database: None,
             configuration: self.configuration,
             connector: self.connector,
+            target: self.target,
         };
         let asked = self.asked;
         Examination { subject, asked }
@@ -115,11 +149,17 @@ impl Look {
 
     /// Judges what was read after it was changed: for what no server here can be made to do.
     pub(crate) async fn changed(self, change: impl FnOnce(&mut Facts)) -> DatabaseReport {
+        let groups = Groups::of(Group::ALL)
+            .without(Group::Moving)
+            .without(Group::Target);
+        self.judged(groups, change).await
+    }
+
+    async fn judged(self, groups: Groups, change: impl FnOnce(&mut Facts)) -> DatabaseReport {
         let limit = self.limit;
         let Examination { subject, asked } = self.examination();
         let wanted = Wanted {
-            latency: true,
-            moving: false,
+            groups,
             requirement: &asked.requirement,
             limit,
         };

@@ -28,6 +28,8 @@ pub struct ServerReport {
     pub detail: Option<String>,
     /// What to do.
     pub hint: Option<String>,
+    /// The routine of the server's source that said it: the same in every language; a pooler names none.
+    pub routine: Option<String>,
 }
 
 impl ServerReport {
@@ -49,6 +51,9 @@ impl ServerReport {
             message: told(clean(&view.message())),
             detail: view.detail().map(|text| clean(&text)),
             hint: view.hint().map(|text| clean(&text)),
+            routine: view
+                .field(b'R')
+                .map(|bytes| clean(&String::from_utf8_lossy(bytes))),
         }
     }
 

@@ -8,8 +8,8 @@ use pgmoor::connector::Connector;
 use pgmoor::credential::NoCredential;
 use pgmoor::endpoint::{Endpoint, Environment};
 use pgmoor::settings::{Node, Origin};
-use pgmoor_ops::facts::Subject;
 use pgmoor_ops::facts::configuration::Configuration;
+use pgmoor_ops::facts::{Destination, Subject};
 use pgmoor_ops::preflight::Examination;
 
 use super::subjects::asked;
@@ -38,14 +38,14 @@ pub(super) fn examination(
     // What is typed is completed as psql completes it.
     let environment = Environment::from_variables(surroundings.variables.iter().cloned());
     let address = Endpoint::load(text.expose().trim(), &environment);
-    let mut connector = None;
-    if let Ok(address) = &address {
-        let made =
-            Connector::with_home(address.clone(), Arc::new(NoCredential), environment.home());
-        let made = made
-            .map_err(|error| Failure::new(Exit::Usage, "cannot use the address").because(&error))?;
-        connector = Some(made);
-    }
+    let connector = match &address {
+        Ok(address) => Some(connector(address, &environment)?),
+        Err(_) => None,
+    };
+    let target = match &arguments.to {
+        Some(to) => Some(target(to, &surroundings, &environment)?),
+        None => None,
+    };
     let configuration = Configuration::of_text(origin, &text, address);
     let endpoint = configuration.endpoint();
     let name = endpoint.and_then(Endpoint::database);
@@ -55,8 +55,37 @@ pub(super) fn examination(
         database: None,
         configuration,
         connector,
+        target,
     };
     Ok(Examination { subject, asked })
+}
+
+fn connector(address: &Endpoint, environment: &Environment) -> Result<Connector, Failure> {
+    Connector::with_home(address.clone(), Arc::new(NoCredential), environment.home())
+        .map_err(|error| Failure::new(Exit::Usage, "cannot use the address").because(&error))
+}
+
+/// What `--to` names beside an address.
+fn target(
+    to: &str,
+    surroundings: &Surroundings,
+    environment: &Environment,
+) -> Result<Destination, Failure> {
+    let (origin, text) = text(to, surroundings)?;
+    let address = Endpoint::load(text.expose().trim(), environment);
+    let address = address.map_err(|error| {
+        Failure::new(
+            Exit::Usage,
+            format!("cannot read the target's address ({origin})"),
+        )
+        .because(&error)
+    })?;
+    let name = address.database().unwrap_or("the target").to_owned();
+    Ok(Destination {
+        name,
+        connector: connector(&address, environment)?,
+        database: None,
+    })
 }
 
 /// The address itself, and what to call the place where it stands.

@@ -86,7 +86,9 @@ fn exit(report: &Report, examinations: &[Examination], strict: bool) -> Exit {
     let mut databases = report.databases.iter();
     // Where only checks were wanted that need no session, and passed, there is nothing to complain about.
     let is_cut_off = databases.any(|database| {
-        !database.connected && matches!(database.status, Status::Fail | Status::Skip)
+        database.tried
+            && !database.connected
+            && matches!(database.status, Status::Fail | Status::Skip)
     });
     match report.status {
         _ if !examinations.iter().all(is_usable) => Exit::Usage,

@@ -46,7 +46,8 @@ fn refresh(examinations: &mut [Examination]) {
     }
 }
 
-/// Looks again and again until every database has let us in, at most so long.
+/// Looks again and again until every database has let us in, at most so long; not where waiting changes nothing:
+/// a wrong password that is tried each second locks an account.
 pub(super) async fn until_connected(
     examinations: &mut [Examination],
     options: &Options,
@@ -61,7 +62,15 @@ pub(super) async fn until_connected(
             ..options.clone()
         };
         let report = once(examinations, &options).await;
-        let cut_off = report.databases.iter().find(|database| !database.connected);
+        let mut cut_off = report
+            .databases
+            .iter()
+            .filter(|database| database.tried && !database.connected);
+        // Where one will not let us in whatever the time, there is nothing to wait for.
+        if cut_off.clone().any(|database| !database.may_come) {
+            return report;
+        }
+        let cut_off = cut_off.next();
         let usable = examinations
             .iter()
             .all(|examination| examination.subject.connector.is_some());

@@ -8,8 +8,8 @@ use pgmoor::settings::{
 };
 use pgmoor_gateway::settings::DatabaseSettings;
 use pgmoor_ops::check::Asked;
-use pgmoor_ops::facts::Subject;
 use pgmoor_ops::facts::configuration::{Configuration, CredentialKind, SecretFile};
+use pgmoor_ops::facts::{Destination, Subject};
 use pgmoor_ops::preflight::Examination;
 use pgmoor_ops::requirement::GENERIC;
 
@@ -57,6 +57,7 @@ pub(super) async fn of_configuration(
         let subject = Subject {
             configuration: configuration(&endpoint, settings, &loaded, &surroundings),
             database: dbname(&name, database, connector.endpoint().dbname.is_some()),
+            target: target(arguments, &name, database, &loaded, bundles).await?,
             name,
             endpoint: Some(endpoint),
             connector: Some(connector),
@@ -64,6 +65,37 @@ pub(super) async fn of_configuration(
         examinations.push(Examination { subject, asked });
     }
     Ok(examinations)
+}
+
+/// What `--to` names: an endpoint, with the database that is there by its own name or by this one's.
+async fn target(
+    arguments: &args::Check,
+    name: &str,
+    database: &DatabaseSettings,
+    loaded: &Loaded,
+    bundles: &mut Bundles,
+) -> Result<Option<Destination>, Failure> {
+    let Some(endpoint) = &arguments.to else {
+        return Ok(None);
+    };
+    let known = &loaded.settings.endpoints;
+    let Some(settings) = known.get(endpoint) else {
+        let failure = Failure::new(Exit::Usage, format!("there is no endpoint \"{endpoint}\""));
+        let near = nearest(endpoint, known.keys().map(String::as_str));
+        return Err(match near {
+            Some(near) => failure.hint(format!("did you mean \"{near}\"?")),
+            None => failure.hint("--to names an endpoint of the configuration"),
+        });
+    };
+    let surroundings = Surroundings::of_process();
+    let connector = bundles
+        .connector(endpoint, settings, &loaded.settings, &surroundings)
+        .await?;
+    Ok(Some(Destination {
+        name: endpoint.clone(),
+        database: dbname(name, database, connector.endpoint().dbname.is_some()),
+        connector,
+    }))
 }
 
 /// The name at the server: the database's own, the endpoint's, else that which clients ask for.
@@ -209,6 +241,7 @@ fn not_in_order(
         database: None,
         configuration,
         connector: None,
+        target: None,
     };
     Ok(Examination { subject, asked })
 }

@@ -23,25 +23,47 @@ fn judge(on: Ground<'_>) -> Outcome {
     let mut stale = Vec::new();
     for slot in slots {
         let retained = slot.retained_bytes.unwrap_or_default();
-        let seen = format!("slot {} keeps {}{}", slot.name, bytes(retained), if slot.is_active { "" } else { ", and nobody reads it" });
+        let seen = format!(
+            "slot {} keeps {}{}",
+            slot.name,
+            bytes(retained),
+            if slot.is_active {
+                ""
+            } else {
+                ", and nobody reads it"
+            }
+        );
         if slot.wal_status.as_deref() == Some("lost") {
-            lost.push((format!("slot {} has lost what it should keep", slot.name), slot));
+            lost.push((
+                format!("slot {} has lost what it should keep", slot.name),
+                slot,
+            ));
         } else if retained > LARGE || (!slot.is_active && retained > STALE) {
             stale.push((seen, slot));
         }
     }
-    let Some((_, first)) = lost.first().or(stale.first()) else {
+    if lost.is_empty() && stale.is_empty() {
         return Ok(pass(match slots.len() {
             0 => "there are no slots".to_owned(),
             count => format!("{count} slots, none of which keeps much"),
         }));
-    };
+    }
+    let drops = lost.iter().chain(&stale);
+    let drops: Vec<String> = drops
+        .map(|(_, slot)| format!("SELECT pg_drop_replication_slot({})", literal(&slot.name)))
+        .collect();
     let hint = format!(
-        "if its reader is gone for good: SELECT pg_drop_replication_slot({}); and set max_slot_wal_keep_size",
-        literal(&first.name)
+        "if its reader is gone for good: {}; and set max_slot_wal_keep_size",
+        drops.join("; ")
     );
-    let seen: Vec<String> = lost.iter().chain(&stale).map(|(seen, _)| seen.clone()).collect();
-    let is_grave = stale.iter().any(|(_, slot)| slot.retained_bytes.unwrap_or_default() > LARGE);
+    let seen: Vec<String> = lost
+        .iter()
+        .chain(&stale)
+        .map(|(seen, _)| seen.clone())
+        .collect();
+    let is_grave = stale
+        .iter()
+        .any(|(_, slot)| slot.retained_bytes.unwrap_or_default() > LARGE);
     Ok(match is_grave {
         true => fail(seen.join("; ")).hint(hint),
         false => warn(seen.join("; ")).hint(hint),

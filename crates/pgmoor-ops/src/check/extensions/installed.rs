@@ -37,23 +37,57 @@ fn judge(on: Ground<'_>) -> Outcome {
             || admin.is_some_and(|admin| rights.member_of.iter().any(|role| role == admin))
             || (rights.database.may_create && (known.is_trusted || !known.needs_superuser))
     };
-    let names = |all: &[(&str, &Extension)]| all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-    let (ours, others): (Vec<_>, Vec<_>) = missing.into_iter().partition(|(_, known)| is_ours(known));
+    let names = |all: &[(&str, &Extension)]| {
+        all.iter()
+            .map(|(name, _)| *name)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let (ours, others): (Vec<_>, Vec<_>) =
+        missing.into_iter().partition(|(_, known)| is_ours(known));
     let create = |all: &[(&str, &Extension)]| {
         let statements = all.iter().map(|(name, known)| {
-            let wanted = requirement.extensions.get(*name).and_then(|wanted| wanted.schema.as_deref());
-            let schema = wanted.map_or(String::new(), |schema| format!(" SCHEMA {}", identifier(schema)));
-            let cascade = if known.requires.is_empty() { "" } else { " CASCADE" };
-            format!("CREATE EXTENSION IF NOT EXISTS {}{schema}{cascade}", identifier(name))
+            let wanted = requirement
+                .extensions
+                .get(*name)
+                .and_then(|wanted| wanted.schema.as_deref());
+            let (before, schema) = match wanted.map(identifier) {
+                Some(schema) => (
+                    format!("CREATE SCHEMA IF NOT EXISTS {schema}; "),
+                    format!(" SCHEMA {schema}"),
+                ),
+                None => Default::default(),
+            };
+            let cascade = if known.requires.is_empty() {
+                ""
+            } else {
+                " CASCADE"
+            };
+            format!(
+                "{before}CREATE EXTENSION IF NOT EXISTS {}{schema}{cascade}",
+                identifier(name)
+            )
         });
         statements.collect::<Vec<_>>().join("; ")
     };
     let who = admin.unwrap_or("a superuser");
     if !others.is_empty() {
-        let seen = format!("{} not installed, and \"{}\" may not install them", names(&others), rights.user);
-        return Ok(fail(seen).hint(format!("as {who}, in database \"{}\": {}", rights.database.name, create(&others))));
+        let seen = format!(
+            "{} not installed, and \"{}\" may not install them",
+            names(&others),
+            rights.user
+        );
+        return Ok(fail(seen).hint(format!(
+            "as {who}, in database \"{}\": {}",
+            rights.database.name,
+            create(&others)
+        )));
     }
-    let seen = format!("{} not installed; \"{}\" may install them", names(&ours), rights.user);
+    let seen = format!(
+        "{} not installed; \"{}\" may install them",
+        names(&ours),
+        rights.user
+    );
     Ok(match requirement.needs(Right::CreateExtension) {
         true => pass(format!("{seen}, as the application does")),
         false => warn(seen).hint(create(&ours)),

@@ -23,18 +23,21 @@ fn is_at_least(version: &str, minimum: &str) -> bool {
 }
 
 fn judge(on: Ground<'_>) -> Outcome {
-    let requirement = &on.asked.requirement;
-    if requirement.required_extensions().next().is_none() {
-        return skip("the application needs no extension");
-    }
+    let used = super::in_use(on)?;
     let facts = on.extensions()?;
 
     let mut old = Vec::new();
     let mut good = Vec::new();
-    for (name, wanted) in requirement.required_extensions() {
-        let Some(minimum) = &wanted.min_version else { continue };
-        let Some(known) = facts.extensions.get(name) else { continue };
-        let Some(version) = known.installed.as_ref().or(known.available.as_ref()) else { continue };
+    for (name, wanted) in used {
+        let Some(minimum) = &wanted.min_version else {
+            continue;
+        };
+        let Some(known) = facts.extensions.get(name) else {
+            continue;
+        };
+        let Some(version) = known.installed.as_ref().or(known.available.as_ref()) else {
+            continue;
+        };
         match is_at_least(version, minimum) {
             true => good.push(format!("{name} {version}")),
             false => old.push((name, version, minimum)),
@@ -46,8 +49,12 @@ fn judge(on: Ground<'_>) -> Outcome {
             false => Ok(pass(good.join(", "))),
         };
     };
-    Ok(fail(format!("{name} is {version}; {minimum} or newer is needed"))
-        .hint(format!("ALTER EXTENSION {} UPDATE, if the server has a newer one; else upgrade the server", identifier(name))))
+    Ok(
+        fail(format!("{name} is {version}; {minimum} or newer is needed")).hint(format!(
+            "ALTER EXTENSION {} UPDATE, if the server has a newer one; else upgrade the server",
+            identifier(name)
+        )),
+    )
 }
 
 #[cfg(test)]

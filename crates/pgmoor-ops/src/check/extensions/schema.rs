@@ -15,22 +15,22 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(on: Ground<'_>) -> Outcome {
     let requirement = &on.asked.requirement;
-    if requirement.required_extensions().next().is_none() {
-        return skip("the application needs no extension");
-    }
+    let used = super::in_use(on)?;
     let facts = on.extensions()?;
 
     let rights = on.rights()?;
     let path = &rights.search_path_schemas;
-    let installed = requirement.required_extensions().filter_map(|(name, wanted)| {
-        let known = facts.extensions.get(name)?;
-        Some((name, wanted, known, known.schema.as_deref()?))
+    let installed = used.iter().filter_map(|(name, wanted)| {
+        let known = facts.extensions.get(*name)?;
+        Some((*name, wanted, known, known.schema.as_deref()?))
     });
     let mut found = Vec::new();
     for (name, wanted, known, schema) in installed {
         let target = match &wanted.schema {
             Some(target) if target != schema => target.as_str(),
-            None if schema != "pg_catalog" && !path.iter().any(|on_path| on_path == schema) => requirement.schema.as_str(),
+            None if schema != "pg_catalog" && !path.iter().any(|on_path| on_path == schema) => {
+                requirement.schema.as_str()
+            }
             Some(_) if schema != "pg_catalog" && !path.iter().any(|on_path| on_path == schema) => {
                 // current_schemas leaves out what the login may not use.
                 let seen = format!(
@@ -51,12 +51,21 @@ fn judge(on: Ground<'_>) -> Outcome {
         };
         let seen = match &wanted.schema {
             Some(_) => format!("{name} is in schema \"{schema}\", not in \"{target}\""),
-            None => format!("{name} is in schema \"{schema}\", which is not on the search path ({})", rights.search_path),
+            None => format!(
+                "{name} is in schema \"{schema}\", which is not on the search path ({})",
+                rights.search_path
+            ),
         };
         let (quoted, target) = (identifier(name), identifier(target));
         let hint = match known.is_relocatable {
-            true => format!("ALTER EXTENSION {quoted} SET SCHEMA {target}; or add {} to the search path", identifier(schema)),
-            false => format!("add {} to the search path; {name} cannot be moved to another schema", identifier(schema)),
+            true => format!(
+                "ALTER EXTENSION {quoted} SET SCHEMA {target}; or add {} to the search path",
+                identifier(schema)
+            ),
+            false => format!(
+                "add {} to the search path; {name} cannot be moved to another schema",
+                identifier(schema)
+            ),
         };
         return Ok(fail(seen).hint(hint));
     }

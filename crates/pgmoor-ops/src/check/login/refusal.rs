@@ -78,6 +78,7 @@ pub(super) fn of(error: &ConnectError, credential: CredentialKind) -> Refusal {
             let code = source.sqlstate.map(|code| code.as_str().to_owned());
             of_server(
                 code.as_deref().unwrap_or_default(),
+                source.routine.as_deref().unwrap_or_default(),
                 &source.message,
                 credential,
             )
@@ -86,19 +87,14 @@ pub(super) fn of(error: &ConnectError, credential: CredentialKind) -> Refusal {
     }
 }
 
-/// 28000 stands for many things, which only the text tells apart.
-fn of_server(code: &str, message: &str, credential: CredentialKind) -> Refusal {
+/// 28000 stands for many things, which the routine that refused tells apart: it is the same whatever language
+/// the server speaks (`lc_messages`). Poolers name none, and speak English.
+fn of_server(code: &str, routine: &str, message: &str, credential: CredentialKind) -> Refusal {
     let says = |text: &str| message.contains(text);
     match code {
         "28P01" if credential.is_token() => Refusal::IamRole,
         "28P01" => Refusal::Password,
-        "28000" if says("valid client certificate") => Refusal::Before,
-        "28000" if says("certificate authentication failed") => Refusal::Certificate,
-        "28000" if says("pg_hba.conf") => Refusal::Hba,
-        "28000" if says("does not exist") || says("not permitted to log in") => Refusal::Role,
-        "28000" if credential.is_token() => Refusal::Token,
-        // What PAM and LDAP say of a wrong password.
-        "28000" if says("authentication failed") => Refusal::Password,
+        "28000" => of_authorization(routine, message, credential),
         "3D000" | "55000" => Refusal::Database,
         "42501" => Refusal::Database,
         // PgBouncer's word for a database it does not know.
@@ -106,6 +102,40 @@ fn of_server(code: &str, message: &str, credential: CredentialKind) -> Refusal {
         "08P01" if says("no such user") => Refusal::Role,
         "53300" => Refusal::Full,
         "57P03" | "57P01" | "57P02" => Refusal::NotNow,
+        _ => Refusal::Other,
+    }
+}
+
+fn of_authorization(routine: &str, message: &str, credential: CredentialKind) -> Refusal {
+    let says = |text: &str| message.contains(text);
+    // Names stay what they are in every language.
+    let by_other_means = ["PAM", "LDAP", "RADIUS", "BSD", "OAuth"]
+        .iter()
+        .any(|name| says(name));
+    match routine {
+        // postinit.c, miscinit.c: the role does not exist, or may not log in.
+        "InitializeSessionUserId" | "InitializeSessionUserIdStandalone" => Refusal::Role,
+        // auth.c, before the method: no line fits, or one that demands a certificate.
+        "ClientAuthentication" if says("pg_hba.conf") => Refusal::Hba,
+        "ClientAuthentication" => Refusal::Before,
+        // auth.c, after the method; a wrong password is 28P01 but by these.
+        "auth_failed" if by_other_means && credential.is_token() => Refusal::Token,
+        "auth_failed" if by_other_means => Refusal::Password,
+        "auth_failed" if credential.is_token() => Refusal::Token,
+        "auth_failed"
+            if !["GSSAPI", "SSPI", "Ident", "Peer"]
+                .iter()
+                .any(|name| says(name)) =>
+        {
+            Refusal::Certificate
+        }
+        _ if says("valid client certificate") => Refusal::Before,
+        _ if says("certificate authentication failed") => Refusal::Certificate,
+        _ if says("pg_hba.conf") => Refusal::Hba,
+        _ if says("does not exist") || says("not permitted to log in") => Refusal::Role,
+        _ if credential.is_token() => Refusal::Token,
+        // What PAM and LDAP say of a wrong password.
+        _ if says("authentication failed") => Refusal::Password,
         _ => Refusal::Other,
     }
 }
@@ -136,5 +166,71 @@ pub(super) fn said(error: &ConnectError) -> String {
             format!("{}{}", report.message, code.unwrap_or_default())
         }
         None => crate::error::chain(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a server says whose `lc_messages` is de_DE, with the routine that said it.
+    #[test]
+    fn a_refusal_is_told_whatever_language_the_server_speaks() {
+        for (code, routine, message, refusal) in [
+            (
+                "28000",
+                "InitializeSessionUserId",
+                "Rolle »app« existiert nicht",
+                Refusal::Role,
+            ),
+            (
+                "28000",
+                "InitializeSessionUserId",
+                "Rolle »app« hat keine Berechtigung zum Einloggen",
+                Refusal::Role,
+            ),
+            (
+                "28000",
+                "ClientAuthentication",
+                "kein pg_hba.conf-Eintrag für Host »10.0.0.1«, Benutzer »app«",
+                Refusal::Hba,
+            ),
+            (
+                "28000",
+                "ClientAuthentication",
+                "Verbindung erfordert ein gültiges Client-Zertifikat",
+                Refusal::Before,
+            ),
+            (
+                "28000",
+                "auth_failed",
+                "Zertifikatauthentifizierung für Benutzer »app« fehlgeschlagen",
+                Refusal::Certificate,
+            ),
+            (
+                "28000",
+                "auth_failed",
+                "PAM-Authentifizierung für Benutzer »app« fehlgeschlagen",
+                Refusal::Password,
+            ),
+            (
+                "28P01",
+                "auth_failed",
+                "Passwort-Authentifizierung für Benutzer »app« fehlgeschlagen",
+                Refusal::Password,
+            ),
+            ("28000", "", "role \"app\" does not exist", Refusal::Role),
+            ("28000", "", "something of a proxy's own", Refusal::Other),
+        ] {
+            let found = of_server(code, routine, message, CredentialKind::Password);
+            assert_eq!(found, refusal, "{message}");
+        }
+        let token = of_server(
+            "28000",
+            "auth_failed",
+            "PAM-Authentifizierung",
+            CredentialKind::Aws,
+        );
+        assert_eq!(token, Refusal::Token);
     }
 }

@@ -19,6 +19,12 @@ checks!(
     large_objects,
     open_transaction,
     size,
+    target_reached,
+    target_version,
+    target_extensions,
+    target_encoding,
+    target_collation,
+    target_empty,
 );
 
 use super::verdict::{fail, pass, skip};

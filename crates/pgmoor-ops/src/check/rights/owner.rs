@@ -14,14 +14,28 @@ pub(super) const CHECK: Check = Check {
     judge,
 };
 
+/// What has an owner, of the kinds that an application has; sequences of columns follow their tables.
+const OBJECTS: &str = "SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, oid::regclass::text, relowner, relnamespace, 'pg_class'::regclass, oid \
+    FROM pg_class WHERE relkind IN ('r','p','v','m','f','S') \
+    UNION ALL SELECT 'ROUTINE', oid::regprocedure::text, proowner, pronamespace, 'pg_proc'::regclass, oid FROM pg_proc \
+    UNION ALL SELECT 'TYPE', oid::regtype::text, typowner, typnamespace, 'pg_type'::regclass, oid FROM pg_type \
+    WHERE typtype IN ('e','d','r') OR typtype = 'c' AND EXISTS (SELECT FROM pg_class c WHERE c.oid = typrelid AND relkind = 'c')";
+
 fn judge(on: Ground<'_>) -> Outcome {
     let rights = on.rights()?;
     if on.asked.migrates_elsewhere {
         return skip("another login runs the migrations (schema.endpoint, schema.role)");
     }
-    let total: i64 = rights.foreign_objects.iter().map(|foreign| foreign.count).sum();
+    let total: i64 = rights
+        .foreign_objects
+        .iter()
+        .map(|foreign| foreign.count)
+        .sum();
     let Some(most) = rights.foreign_objects.first() else {
-        return Ok(pass(format!("nothing in schema \"{}\" belongs to others", on.asked.requirement.schema)));
+        return Ok(pass(format!(
+            "nothing in schema \"{}\" belongs to others",
+            on.asked.requirement.schema
+        )));
     };
     let seen = format!(
         "{total} objects of schema \"{}\" belong to others: {} to \"{}\", such as {}",
@@ -36,9 +50,11 @@ fn judge(on: Ground<'_>) -> Outcome {
     // refused for the superuser that a server begins with.
     let hint = format!(
         "as \"{}\" or an administrator, who must be a member of \"{}\", in psql on database \"{}\": \
-         SELECT format('ALTER TABLE %s OWNER TO {user}', oid::regclass) FROM pg_class \
-         WHERE relnamespace = {schema}::regnamespace AND relowner = {}::regrole AND relkind IN ('r','p','v','m','f') \\gexec \
-         (sequences of columns follow their tables; functions and types likewise by ALTER ROUTINE and ALTER TYPE)",
+         SELECT format('ALTER %s %s OWNER TO {user}', kind, name) FROM ({OBJECTS}) o(kind, name, owner, schema, class, object) \
+         WHERE schema = {schema}::regnamespace AND owner = {}::regrole AND NOT EXISTS (SELECT FROM pg_depend d \
+         WHERE d.classid = class AND d.objid = object AND d.deptype IN ('e', CASE kind WHEN 'SEQUENCE' THEN 'a' END, \
+         CASE kind WHEN 'SEQUENCE' THEN 'i' END)) \\gexec \
+         (or by the configuration: pgmoor provision apply --take-over; it takes along what is in other schemas)",
         most.owner,
         rights.user,
         rights.database.name,
