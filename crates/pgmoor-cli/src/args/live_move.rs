@@ -9,6 +9,16 @@ use super::TEMPLATE;
 /// What to do with a move.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Move {
+    /// Show what a move would do, and what of it would get lost; change nothing
+    #[command(help_template = TEMPLATE, before_help = "Examples:\n  pgmoor move plan --to primary\n")]
+    Plan {
+        /// What is moved where.
+        #[command(flatten)]
+        what: Moved,
+        /// How rows are copied.
+        #[command(flatten)]
+        copy: Copying,
+    },
     /// Copy the database, follow, cut over: all of it, with one question before the cutover
     #[command(help_template = TEMPLATE, before_help = "Examples:\n  pgmoor move run --database app --to primary\n  pgmoor move run --to primary --yes\n")]
     Run {
@@ -70,6 +80,9 @@ pub(crate) enum Move {
         /// What it may cost.
         #[command(flatten)]
         limits: MoveLimits,
+        /// Do not compare the rows of both sides before
+        #[arg(long)]
+        unverified: bool,
         /// Do it without being asked
         #[arg(long)]
         yes: bool,
@@ -83,6 +96,9 @@ pub(crate) enum Move {
         /// What it may cost.
         #[command(flatten)]
         limits: MoveLimits,
+        /// Do not compare the rows of both sides before
+        #[arg(long)]
+        unverified: bool,
         /// Do it without being asked
         #[arg(long)]
         yes: bool,
@@ -155,7 +171,8 @@ impl Move {
     /// What is moved where.
     pub(crate) fn what(&self) -> &Moved {
         match self {
-            Self::Run { what, .. }
+            Self::Plan { what, .. }
+            | Self::Run { what, .. }
             | Self::Start { what, .. }
             | Self::Follow { what, .. }
             | Self::Status { what }
@@ -174,7 +191,9 @@ impl Move {
             | Self::Follow { limits, .. }
             | Self::Cutover { limits, .. }
             | Self::Rollback { limits, .. } => Some(limits),
-            Self::Status { .. } | Self::Finish { .. } | Self::Abort { .. } => None,
+            Self::Plan { .. } | Self::Status { .. } | Self::Finish { .. } | Self::Abort { .. } => {
+                None
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ mod subject;
 
 use std::sync::Arc;
 
+use pgmoor_ops::live_move::copy::{CopyError, Options};
 use pgmoor_ops::live_move::journal::{Direction, Phase};
 use pgmoor_ops::live_move::{Hold, Move, MoveError};
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,6 +19,9 @@ use crate::output::{Failure, Output, say};
 use crate::traffic::AdminClient;
 use report::Teller;
 use subject::Subject;
+
+/// Tables that are compared at once before a cutover.
+const STREAMS: usize = 2;
 
 /// Does what is asked.
 pub(super) fn run(global: &Global, command: &Command, output: Output) -> Result<Exit, Failure> {
@@ -71,12 +75,27 @@ impl Work {
             Command::Follow {
                 until_caught_up, ..
             } => self.follow(stop, *until_caught_up).await,
+            Command::Plan { copy, .. } => {
+                let plan = self.it.plan(options(copy)?).await.map_err(failure)?;
+                report::plan(&self.it, &plan, self.output);
+                Ok(match plan.losses.is_empty() {
+                    true => Exit::Ok,
+                    false => Exit::Refused,
+                })
+            }
             Command::Run { copy, yes, .. } => {
                 self.copy(copy).await?;
-                self.cross(Direction::Forward, stop, *yes).await
+                self.cross(Direction::Forward, stop, true, *yes).await
             }
-            Command::Cutover { yes, .. } => self.cross(Direction::Forward, stop, *yes).await,
-            Command::Rollback { yes, .. } => self.cross(Direction::Back, stop, *yes).await,
+            Command::Cutover {
+                unverified, yes, ..
+            } => {
+                self.cross(Direction::Forward, stop, !unverified, *yes)
+                    .await
+            }
+            Command::Rollback {
+                unverified, yes, ..
+            } => self.cross(Direction::Back, stop, !unverified, *yes).await,
             Command::Finish { yes, .. } => self.finish(*yes).await,
             Command::Abort { yes, .. } => self.abort(*yes).await,
         }
@@ -90,14 +109,20 @@ impl Work {
     }
 
     /// The initial copy, unless it is done.
-    async fn copy(&self, _how: &Copying) -> Result<(), Failure> {
+    async fn copy(&self, how: &Copying) -> Result<(), Failure> {
+        let options = options(how)?;
         let entry = self.it.entry().await.map_err(failure)?;
-        if entry.is_some_and(|entry| entry.phase != Phase::Copying) {
-            return Ok(());
+        match entry.map(|entry| entry.phase) {
+            Some(Phase::Copying) => {}
+            Some(_) => return Ok(()),
+            None => {
+                let plan = self.it.plan(options.clone()).await.map_err(failure)?;
+                self.teller.say(&report::plan_text(&self.it, &plan));
+            }
         }
-        let slot = self.it.prepare().await.map_err(failure)?;
-        slot.session.close().await;
-        self.it.copied().await.map_err(failure)
+        let copied = self.it.copy(options).await.map_err(failure)?;
+        self.teller.copied(&copied);
+        Ok(())
     }
 
     async fn take(&self) -> Result<Hold, Failure> {
@@ -136,10 +161,11 @@ impl Work {
         &self,
         direction: Direction,
         stop: watch::Receiver<bool>,
+        verified: bool,
         yes: bool,
     ) -> Result<Exit, Failure> {
         let gateway = self.gateway()?;
-        let hold = self.take().await?;
+        let mut hold = self.take().await?;
         let (to, verb) = match direction {
             Direction::Forward => (&self.it.target.endpoint, "cutover"),
             Direction::Back => (&self.it.source.endpoint, "rollback"),
@@ -153,6 +179,13 @@ impl Work {
             )
             .await?;
             return Ok(Exit::Ok);
+        }
+        if verified {
+            let all = hold.verify(&self.it, STREAMS).await.map_err(failure)?;
+            let tables = all.tables.len();
+            self.teller.say(&format!(
+                "{tables} tables are the same at both sides, row by row"
+            ));
         }
         self.teller.clear();
         confirm(yes, &self.it.database, &format!("take clients to {to}"))?;
@@ -208,6 +241,25 @@ impl Work {
     }
 }
 
+/// How rows are copied, as it was said.
+fn options(how: &Copying) -> Result<Options, Failure> {
+    let pair = |text: &String| match text.split_once('=') {
+        Some((old, new)) if !old.is_empty() && !new.is_empty() => {
+            Ok((old.to_owned(), new.to_owned()))
+        }
+        _ => Err(
+            Failure::new(Exit::Usage, format!("--role {text}: it is not OLD=NEW"))
+                .hint("--role app=app_owner, for one"),
+        ),
+    };
+    Ok(Options {
+        streams: usize::from(how.streams),
+        roles: how.role.iter().map(pair).collect::<Result<_, _>>()?,
+        accepted: how.accept.iter().cloned().collect(),
+        ..Options::default()
+    })
+}
+
 fn hint_after(direction: Direction) -> &'static str {
     match direction {
         Direction::Forward => "pgmoor move cutover takes clients across",
@@ -222,6 +274,7 @@ fn failure(error: MoveError) -> Failure {
     let exit = match &error {
         MoveError::Server(pgmoor_ops::Error::Connect { .. }) => Exit::Unreachable,
         MoveError::Traffic(error) if error.is_retryable() => Exit::Unreachable,
+        MoveError::Copy(CopyError::Different { .. }) => Exit::Mismatch,
         MoveError::Interrupted | MoveError::TakenOver => Exit::Interrupted,
         MoveError::Different { .. } | MoveError::Diverged { .. } => Exit::Mismatch,
         _ => Exit::Refused,

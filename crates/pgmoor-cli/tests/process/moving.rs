@@ -52,9 +52,6 @@ impl Moving {
             .start()
             .await;
         make_ledger(&gate(&pgmoor)).await;
-        let mut config = direct(&new);
-        config.user("app").password(new.app_password());
-        make_ledger(&config).await;
         Self { old, new, pgmoor }
     }
 

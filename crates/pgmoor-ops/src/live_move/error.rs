@@ -3,6 +3,7 @@
 use pgmoor_wire::SqlState;
 use pgmoor_wire::lsn::Lsn;
 
+use super::copy::CopyError;
 use crate::error::Error;
 use crate::traffic::TrafficError;
 use crate::wire_session::WireError;
@@ -14,6 +15,9 @@ pub enum MoveError {
     /// A server did not do what was asked, or cannot be reached.
     #[error(transparent)]
     Server(#[from] Error),
+    /// The initial copy, or a comparison of rows, did not come to its end.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
     /// The gateway did not.
     #[error(transparent)]
     Traffic(#[from] TrafficError),
@@ -104,7 +108,7 @@ pub enum MoveError {
         slot: String,
     },
     /// The rows are not the same.
-    #[error("{count} tables differ, the first is {first}")]
+    #[error("the rows of {count} tables are not the same at both sides; {first}")]
     Different {
         /// How many.
         count: usize,
@@ -138,6 +142,7 @@ impl MoveError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Server(error) => error.is_retryable(),
+            Self::Copy(_) => false,
             Self::Traffic(error) => error.is_retryable(),
             Self::FenceLeaks { .. }
             | Self::Holdout { .. }
@@ -161,6 +166,7 @@ impl MoveError {
         let text = match self {
             Self::Server(error) => return error.hint(),
             Self::Traffic(error) => return error.hint(),
+            Self::Copy(error) => return error.hint(),
             Self::NotNow { hint, .. } => hint.clone(),
             Self::FenceLeaks { .. } => {
                 "a setting of the role overrides that of the database: look for local_preload_libraries in \\drds".into()

@@ -5,8 +5,6 @@
 //!
 //! Modules are listed lowest layer first; each uses only those above it.
 
-pub mod error;
-
 pub mod names;
 
 pub mod side;
@@ -14,6 +12,8 @@ pub mod side;
 pub mod copy;
 
 pub mod verify;
+
+pub mod error;
 
 pub mod fence;
 

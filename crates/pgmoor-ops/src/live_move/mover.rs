@@ -6,15 +6,17 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::copy::{Copied, Copy, Options, Plan};
 use super::crossing::{self, Crossed, Crossing};
 use super::error::MoveError;
-use super::event::{Event, Listener};
+use super::event::{Event, Listener, OfCopy};
 use super::fence::{self, Standing};
 use super::follow::Follower;
 use super::journal::{self, Direction, Entry, Phase, Role};
 use super::names;
 use super::outgoing;
 use super::side::Side;
+use super::verify::{Verification, Verified};
 use crate::session::Session;
 use crate::traffic::TrafficControl;
 use crate::wire_session::WireSession;
@@ -26,6 +28,8 @@ const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 
 /// How long whoever reads a slot may take to end.
 const FREE: Duration = Duration::from_secs(30);
+
+const READY: &str = "select current_setting('wal_level'), pg_is_in_recovery()";
 
 /// What a move is allowed.
 #[derive(Debug, Clone)]
@@ -216,6 +220,90 @@ impl Move {
                 hint: "finish or abort that one first".into(),
             }),
         }
+    }
+
+    /// What a copy would do, and what of it would get lost; nothing is written.
+    ///
+    /// # Errors
+    /// [`MoveError::NotNow`] when the move is under way; [`MoveError::Copy`], also what a copy would be refused for.
+    pub async fn plan(&self, options: Options) -> Result<Plan, MoveError> {
+        let source = self.source.session().await?;
+        if let Standing::Fenced(text) = fence::read(&source).await? {
+            return Err(MoveError::NotNow {
+                verb: "plan a move",
+                why: text,
+                hint: "name that endpoint as the one that serves the database".into(),
+            });
+        }
+        let rows = source.client().query_typed(READY, &[]);
+        let rows = source
+            .within("ask what the source allows", FREE, rows)
+            .await?;
+        let (level, is_standby): (String, bool) = (rows[0].get(0), rows[0].get(1));
+        if is_standby {
+            return Err(MoveError::NotNow {
+                verb: "move from here",
+                why: "the source is a standby".into(),
+                hint: "name the primary".into(),
+            });
+        }
+        if level != "logical" {
+            return Err(MoveError::NotNow {
+                verb: "follow the source's changes",
+                why: format!("its wal_level is {level}"),
+                hint: "ALTER SYSTEM SET wal_level = logical, and restart that server".into(),
+            });
+        }
+        source.close().await;
+        let copy = Copy {
+            source: self.source.clone(),
+            target: self.target.clone(),
+            snapshot: None,
+            mark: String::new(),
+            options,
+        };
+        Ok(copy.plan().await?)
+    }
+
+    /// Copies all that the source has, or goes on with that, and reads it again at the target to compare it. From then on
+    /// the target follows.
+    ///
+    /// # Errors
+    /// [`MoveError::Different`] when what was read is not what was copied; [`MoveError::Copy`].
+    pub async fn copy(&self, options: Options) -> Result<Copied, MoveError> {
+        let slot = self.prepare().await?;
+        let (keeper, phases, _) = self.keep("copy the database").await?;
+        let progress = OfCopy(&*self.listener);
+        let (source, target) = (self.source.clone(), self.target.clone());
+        let streams = options.streams;
+        self.listener.event(Event::Step("make the objects"));
+        let copy = Copy {
+            source: source.clone(),
+            target: target.clone(),
+            snapshot: slot.snapshot.clone(),
+            mark: slot.from.to_string(),
+            options: Options {
+                keeps_other_moments: true,
+                ..options
+            },
+        };
+        let copied = copy.run(&progress).await?;
+        slot.session.close().await;
+        self.listener
+            .event(Event::Step("read the rows again at the target"));
+        let verification = Verification {
+            source,
+            target,
+            source_snapshot: None,
+            target_snapshot: None,
+            streams,
+        };
+        let verified = verification.run_against(&copied.tables, &progress).await?;
+        same(&verified)?;
+        phases.close().await;
+        keeper.close().await;
+        self.copied().await?;
+        Ok(copied)
     }
 
     /// The initial copy is done: from here on the target follows.
@@ -435,7 +523,65 @@ impl Move {
     }
 }
 
+fn same(verified: &Verified) -> Result<(), MoveError> {
+    match verified.differences.first() {
+        None => Ok(()),
+        Some(first) => Err(MoveError::Different {
+            count: verified.differences.len(),
+            first: first.to_string(),
+        }),
+    }
+}
+
 impl Hold {
+    /// Compares all rows of both sides as of one moment, while changes go on at one side and are followed at the other.
+    ///
+    /// # Errors
+    /// [`MoveError::Different`], and what ends a [`follow`](Self::follow).
+    pub async fn verify(&mut self, it: &Move, streams: usize) -> Result<Verified, MoveError> {
+        let (from, to) = (it.sender(self.direction), it.receiver(self.direction));
+        it.listener
+            .event(Event::Step("compare all rows as of one moment"));
+        let name = names::snapshot(&from.dbname, std::process::id());
+        let slot = outgoing::make_slot(from, &name, true).await?;
+        let here = from.session().await?;
+        journal::beacon(&here).await?;
+        here.close().await;
+        self.follower.hold(Some(slot.from));
+        let (_keep, go_on) = watch::channel(false);
+        self.follow(it, go_on, |seen| seen.is_held).await?;
+        // It has all that the snapshot of the slot has, and nothing that came later.
+        let mut there = to.wire("snapshot").await?;
+        there
+            .query("begin transaction isolation level repeatable read, read only")
+            .await?;
+        let row = there.row("select pg_export_snapshot()").await?;
+        self.follower.hold(None);
+        let snapshots = [slot.snapshot.clone(), row.text(0).map(str::to_owned)];
+        let [from_snapshot, to_snapshot] = snapshots;
+        let verification = Verification {
+            source: from.clone(),
+            target: to.clone(),
+            source_snapshot: from_snapshot,
+            target_snapshot: to_snapshot,
+            streams,
+        };
+        let (stopper, stop) = watch::channel(false);
+        let progress = OfCopy(&*it.listener);
+        let compare = async {
+            let verified = verification.run(&progress).await;
+            stopper.send_replace(true);
+            verified
+        };
+        let (followed, verified) = tokio::join!(self.follow(it, stop, |_| false), compare);
+        followed?;
+        let verified = verified?;
+        slot.session.close().await;
+        there.close().await;
+        same(&verified)?;
+        Ok(verified)
+    }
+
     /// Where changes flow to.
     pub fn direction(&self) -> Direction {
         self.direction
