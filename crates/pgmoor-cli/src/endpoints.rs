@@ -120,6 +120,26 @@ impl Bundles {
         })
     }
 
+    /// What opens server connections of a bundled endpoint as its superuser, once its server is held; and what that one is
+    /// called. `None` for any other endpoint.
+    ///
+    /// # Errors
+    /// The connector cannot be prepared.
+    pub(crate) fn superuser(
+        &self,
+        name: &str,
+    ) -> Result<Option<(Connector, &'static str)>, Failure> {
+        let Some(held) = self.servers.get(name) else {
+            return Ok(None);
+        };
+        let address = held.lease.address();
+        let connector = Connector::with_home(address.superuser_endpoint(), no_credential(), None);
+        let connector = connector.map_err(|error| {
+            Failure::new(Exit::Usage, format!("cannot prepare endpoint \"{name}\"")).because(&error)
+        })?;
+        Ok(Some((connector, address.superuser())))
+    }
+
     /// Lets go of the servers that no database is served from any more, unless clients still are.
     pub(crate) async fn release_unused(&mut self, settings: &Settings, in_use: &BTreeSet<String>) {
         let unused: Vec<String> = self

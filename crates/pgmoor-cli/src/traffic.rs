@@ -1,4 +1,4 @@
-//! The traffic verbs of a gateway: of one that runs elsewhere, and of one in this process.
+//! The traffic verbs of a gateway that runs elsewhere, by its admin address.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use hyper::{Method, StatusCode};
 use pgmoor::Secret;
 use pgmoor_gateway::settings::GatewaySettings;
-use pgmoor_gateway::{Traffic, state_dir};
-use pgmoor_ops::traffic::{Act, Drained, TrafficControl, TrafficError};
+use pgmoor_gateway::state_dir;
+use pgmoor_ops::traffic::{Act, Drained, Serving, TrafficControl, TrafficError};
 use serde_json::{Value, json};
 
 use crate::admin::{self, Call};
@@ -57,12 +57,27 @@ impl AdminClient {
         body: &Value,
         patience: Duration,
     ) -> Result<Value, TrafficError> {
+        let (path, bytes) = (format!("/api/v1/{verb}"), body.to_string().into_bytes());
+        let (status, answer) = self.ask(Method::POST, &path, bytes, patience).await?;
+        match status.is_success() {
+            true => Ok(answer),
+            false => Err(refusal(verb, status, body, &answer["errors"][0])),
+        }
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+        patience: Duration,
+    ) -> Result<(StatusCode, Value), TrafficError> {
         let answer = admin::ask(Call {
             address: self.address,
-            method: Method::POST,
-            path: &format!("/api/v1/{verb}"),
+            method,
+            path,
             token: Some(&self.token),
-            body: body.to_string().into_bytes(),
+            body,
             patience,
         })
         .await;
@@ -70,12 +85,20 @@ impl AdminClient {
             address: self.address.to_string(),
             source,
         })?;
-        let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
-        if status.is_success() {
-            return Ok(answer);
-        }
-        Err(refusal(verb, status, body, &answer["errors"][0]))
+        Ok((status, serde_json::from_slice(&answer).unwrap_or_default()))
     }
+}
+
+/// What a status says of a database; `None` when it is not there.
+fn serving(status: &Value, database: &str) -> Option<Serving> {
+    let named = |key: &str| status[key].as_array().into_iter().flatten();
+    let row = named("databases").find(|row| row["name"] == database)?;
+    let endpoints = named("endpoints").filter_map(|row| row["name"].as_str().map(str::to_owned));
+    Some(Serving {
+        endpoint: row["endpoint"].as_str()?.to_owned(),
+        endpoints: endpoints.collect(),
+        is_paused: row["paused"].as_bool()?,
+    })
 }
 
 /// What the gateway's refusal means.
@@ -101,6 +124,24 @@ fn refusal(verb: &'static str, status: StatusCode, asked: &Value, told: &Value) 
 }
 
 impl TrafficControl for AdminClient {
+    fn serving<'a>(&'a self, database: &'a str) -> Act<'a, Serving> {
+        Box::pin(async move {
+            let status = self.ask(Method::GET, "/status", Vec::new(), PATIENCE);
+            let (status, told) = status.await?;
+            if !status.is_success() {
+                return Err(refusal(
+                    "tell its status",
+                    status,
+                    &json!({}),
+                    &told["errors"][0],
+                ));
+            }
+            serving(&told, database).ok_or_else(|| TrafficError::NoDatabase {
+                database: database.to_owned(),
+            })
+        })
+    }
+
     fn pause<'a>(&'a self, database: &'a str) -> Act<'a, ()> {
         Box::pin(async move {
             let body = json!({ "database": database });
@@ -136,56 +177,6 @@ impl TrafficControl for AdminClient {
     }
 }
 
-/// The gateway in this process.
-#[derive(Debug)]
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "for a move in the gateway's own process")
-)]
-pub(crate) struct InProcess(pub(crate) Traffic);
-
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "for a move in the gateway's own process")
-)]
-fn own(error: pgmoor_gateway::TrafficError) -> TrafficError {
-    use pgmoor_gateway::TrafficError as Own;
-    match error {
-        Own::NoDatabase { database } => TrafficError::NoDatabase { database },
-        Own::NoEndpoint { endpoint } => TrafficError::NoEndpoint { endpoint },
-        Own::NotPaused { database } => TrafficError::NotPaused { database },
-        error @ (Own::HandingOver | Own::Predecessor { .. }) => TrafficError::Refused {
-            verb: "change the traffic",
-            reason: error.to_string(),
-            hint: None,
-        },
-    }
-}
-
-impl TrafficControl for InProcess {
-    fn pause<'a>(&'a self, database: &'a str) -> Act<'a, ()> {
-        Box::pin(async move { self.0.pause(database).map_err(own) })
-    }
-
-    fn drain<'a>(&'a self, database: &'a str, limit: Duration) -> Act<'a, Drained> {
-        Box::pin(async move {
-            let drained = self.0.drain(database, limit).await.map_err(own)?;
-            Ok(Drained {
-                remaining: drained.remaining,
-                unproven: drained.unproven.len(),
-            })
-        })
-    }
-
-    fn switch<'a>(&'a self, database: &'a str, endpoint: &'a str) -> Act<'a, ()> {
-        Box::pin(async move { self.0.switch(database, endpoint).map_err(own) })
-    }
-
-    fn resume<'a>(&'a self, database: &'a str) -> Act<'a, ()> {
-        Box::pin(async move { self.0.resume(database).map_err(own) })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,12 +205,5 @@ mod tests {
             told(StatusCode::UNPROCESSABLE_ENTITY, "cannot reload"),
             "the gateway refused to switch: cannot reload: line 3"
         );
-    }
-
-    #[test]
-    fn both_gateways_can_be_asked_the_same() {
-        fn takes<T: TrafficControl>() {}
-        takes::<AdminClient>();
-        takes::<InProcess>();
     }
 }

@@ -15,6 +15,9 @@ pub type Act<'a, T> = Pin<Box<dyn Future<Output = Result<T, TrafficError>> + Sen
 ///
 /// Every verb may be said twice: what is paused already stays paused.
 pub trait TrafficControl: Send + Sync + fmt::Debug {
+    /// Which endpoint serves this database, and which could.
+    fn serving<'a>(&'a self, database: &'a str) -> Act<'a, Serving>;
+
     /// Gives out no server connection of this database any more; its clients wait instead.
     fn pause<'a>(&'a self, database: &'a str) -> Act<'a, ()>;
 
@@ -28,6 +31,17 @@ pub trait TrafficControl: Send + Sync + fmt::Debug {
 
     /// Gives out server connections again; clients that wait are served in their order.
     fn resume<'a>(&'a self, database: &'a str) -> Act<'a, ()>;
+}
+
+/// From where a database is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serving {
+    /// The endpoint that serves it.
+    pub endpoint: String,
+    /// The endpoints that it could be switched to, that one included.
+    pub endpoints: Vec<String>,
+    /// Whether its clients wait.
+    pub is_paused: bool,
 }
 
 /// What a drain came to.
@@ -134,6 +148,15 @@ mod tests {
     }
 
     impl TrafficControl for Recorded {
+        fn serving<'a>(&'a self, database: &'a str) -> Act<'a, Serving> {
+            let serving = Serving {
+                endpoint: "old".to_owned(),
+                endpoints: vec!["old".to_owned(), "new".to_owned()],
+                is_paused: false,
+            };
+            self.note(format!("serving {database}"), serving)
+        }
+
         fn pause<'a>(&'a self, database: &'a str) -> Act<'a, ()> {
             self.note(format!("pause {database}"), ())
         }

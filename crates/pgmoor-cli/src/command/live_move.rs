@@ -3,8 +3,10 @@
 mod report;
 mod subject;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use pgmoor::settings::Problem;
 use pgmoor_ops::live_move::copy::{CopyError, Options};
 use pgmoor_ops::live_move::journal::{Direction, Phase};
 use pgmoor_ops::live_move::{Hold, Move, MoveError};
@@ -39,6 +41,7 @@ pub(super) fn run(global: &Global, command: &Command, output: Output) -> Result<
             Ok(subject) => {
                 let work = Work {
                     it: subject.it,
+                    roles: subject.roles,
                     gateway: AdminClient::new(&loaded.settings.gateway),
                     teller,
                     output,
@@ -54,6 +57,7 @@ pub(super) fn run(global: &Global, command: &Command, output: Output) -> Result<
 
 struct Work {
     it: Move,
+    roles: BTreeMap<String, String>,
     gateway: Result<AdminClient, Failure>,
     teller: Arc<Teller>,
     output: Output,
@@ -76,7 +80,7 @@ impl Work {
                 until_caught_up, ..
             } => self.follow(stop, *until_caught_up).await,
             Command::Plan { copy, .. } => {
-                let plan = self.it.plan(options(copy)?).await.map_err(failure)?;
+                let plan = self.it.plan(self.options(copy)?).await.map_err(failure)?;
                 report::plan(&self.it, &plan, self.output);
                 Ok(match plan.losses.is_empty() {
                     true => Exit::Ok,
@@ -108,9 +112,35 @@ impl Work {
         })
     }
 
+    /// How rows are copied, as it was said.
+    fn options(&self, how: &Copying) -> Result<Options, Failure> {
+        let pair = |text: &String| match text.split_once('=') {
+            Some((old, new)) if !old.is_empty() && !new.is_empty() => {
+                Ok((old.to_owned(), new.to_owned()))
+            }
+            _ => Err(
+                Failure::new(Exit::Usage, format!("--role {text}: it is not OLD=NEW"))
+                    .hint("--role app=app_owner, for one"),
+            ),
+        };
+        let mut roles = self.roles.clone();
+        roles.extend(
+            how.role
+                .iter()
+                .map(pair)
+                .collect::<Result<BTreeMap<_, _>, _>>()?,
+        );
+        Ok(Options {
+            streams: usize::from(how.streams),
+            roles,
+            accepted: how.accept.iter().cloned().collect(),
+            ..Options::default()
+        })
+    }
+
     /// The initial copy, unless it is done.
     async fn copy(&self, how: &Copying) -> Result<(), Failure> {
-        let options = options(how)?;
+        let options = self.options(how)?;
         let entry = self.it.entry().await.map_err(failure)?;
         match entry.map(|entry| entry.phase) {
             Some(Phase::Copying) => {}
@@ -241,25 +271,6 @@ impl Work {
     }
 }
 
-/// How rows are copied, as it was said.
-fn options(how: &Copying) -> Result<Options, Failure> {
-    let pair = |text: &String| match text.split_once('=') {
-        Some((old, new)) if !old.is_empty() && !new.is_empty() => {
-            Ok((old.to_owned(), new.to_owned()))
-        }
-        _ => Err(
-            Failure::new(Exit::Usage, format!("--role {text}: it is not OLD=NEW"))
-                .hint("--role app=app_owner, for one"),
-        ),
-    };
-    Ok(Options {
-        streams: usize::from(how.streams),
-        roles: how.role.iter().map(pair).collect::<Result<_, _>>()?,
-        accepted: how.accept.iter().cloned().collect(),
-        ..Options::default()
-    })
-}
-
 fn hint_after(direction: Direction) -> &'static str {
     match direction {
         Direction::Forward => "pgmoor move cutover takes clients across",
@@ -279,6 +290,13 @@ fn failure(error: MoveError) -> Failure {
         MoveError::Different { .. } | MoveError::Diverged { .. } => Exit::Mismatch,
         _ => Exit::Refused,
     };
+    if let MoveError::Hindered { all } = &error {
+        let problems = all.iter().map(|one| {
+            Problem::new(&pgmoor::settings::Origin::Default, one.to_string()).hint(&one.hint)
+        });
+        let problems = problems.collect();
+        return Failure { exit, problems };
+    }
     let mut failure = Failure::new(exit, error.to_string());
     if let Some(cause) = std::error::Error::source(&error) {
         failure = failure.because(cause);

@@ -4,6 +4,7 @@ use pgmoor_wire::SqlState;
 use pgmoor_wire::lsn::Lsn;
 
 use super::copy::CopyError;
+use super::hindrance::Hindrance;
 use crate::error::Error;
 use crate::traffic::TrafficError;
 use crate::wire_session::WireError;
@@ -115,6 +116,12 @@ pub enum MoveError {
         /// The first, and in what.
         first: String,
     },
+    /// A server does not allow what a move needs.
+    #[error("{}", all.iter().map(|one| one.what.as_str()).collect::<Vec<_>>().join("; "))]
+    Hindered {
+        /// What.
+        all: Vec<Hindrance>,
+    },
     /// Not all is as the plan said.
     #[error("the plan does not hold: {why}")]
     Plan {
@@ -157,6 +164,7 @@ impl MoveError {
             | Self::TooMuchLog { .. }
             | Self::SlotLost { .. }
             | Self::Different { .. }
+            | Self::Hindered { .. }
             | Self::Plan { .. } => false,
         }
     }
@@ -192,6 +200,7 @@ impl MoveError {
             Self::Stuck { .. } => {
                 "clients wait; pgmoor move status tells where the move is, the same command goes on from there".into()
             }
+            Self::Hindered { all } => return all.first().map(|one| one.hint.clone()),
             Self::Interrupted => "the same command goes on with it".into(),
             Self::TakenOver | Self::Stream { .. } | Self::Different { .. } | Self::Plan { .. } => {
                 return None;

@@ -13,6 +13,8 @@ pub mod copy;
 
 pub mod verify;
 
+mod hindrance;
+
 pub mod error;
 
 pub mod fence;
@@ -27,6 +29,8 @@ pub mod follow;
 
 pub mod event;
 
+mod ready;
+
 mod crossing;
 
 mod mover;
@@ -36,6 +40,7 @@ mod status;
 pub use crossing::Crossed;
 pub use error::MoveError;
 pub use event::{Event, Listener};
+pub use hindrance::Hindrance;
 pub use mover::{Hold, Limits, Move};
 pub use side::Side;
 pub use status::Status;

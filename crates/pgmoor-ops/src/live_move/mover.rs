@@ -15,6 +15,7 @@ use super::follow::Follower;
 use super::journal::{self, Direction, Entry, Phase, Role};
 use super::names;
 use super::outgoing;
+use super::ready::{self, Part};
 use super::side::Side;
 use super::verify::{Verification, Verified};
 use crate::session::Session;
@@ -28,8 +29,6 @@ const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 
 /// How long whoever reads a slot may take to end.
 const FREE: Duration = Duration::from_secs(30);
-
-const READY: &str = "select current_setting('wal_level'), pg_is_in_recovery()";
 
 /// What a move is allowed.
 #[derive(Debug, Clone)]
@@ -235,25 +234,13 @@ impl Move {
                 hint: "name that endpoint as the one that serves the database".into(),
             });
         }
-        let rows = source.client().query_typed(READY, &[]);
-        let rows = source
-            .within("ask what the source allows", FREE, rows)
-            .await?;
-        let (level, is_standby): (String, bool) = (rows[0].get(0), rows[0].get(1));
-        if is_standby {
-            return Err(MoveError::NotNow {
-                verb: "move from here",
-                why: "the source is a standby".into(),
-                hint: "name the primary".into(),
-            });
+        let target = self.target.session().await?;
+        let mut all = ready::hindrances(&source, Part::Source).await?;
+        all.extend(ready::hindrances(&target, Part::Target).await?);
+        if !all.is_empty() {
+            return Err(MoveError::Hindered { all });
         }
-        if level != "logical" {
-            return Err(MoveError::NotNow {
-                verb: "follow the source's changes",
-                why: format!("its wal_level is {level}"),
-                hint: "ALTER SYSTEM SET wal_level = logical, and restart that server".into(),
-            });
-        }
+        target.close().await;
         source.close().await;
         let copy = Copy {
             source: self.source.clone(),
@@ -268,9 +255,17 @@ impl Move {
     /// Copies all that the source has, or goes on with that, and reads it again at the target to compare it. From then on
     /// the target follows.
     ///
+    /// Nothing is changed at either side before it is known that it can be done, and that nothing gets lost that nobody
+    /// has accepted.
+    ///
     /// # Errors
-    /// [`MoveError::Different`] when what was read is not what was copied; [`MoveError::Copy`].
+    /// [`MoveError::Different`] when what was read is not what was copied; [`MoveError::Copy`], and those of
+    /// [`plan`](Self::plan).
     pub async fn copy(&self, options: Options) -> Result<Copied, MoveError> {
+        if self.entry().await?.is_none() {
+            let plan = self.plan(options.clone()).await?;
+            options.accepted.demand(&plan.losses)?;
+        }
         let slot = self.prepare().await?;
         let (keeper, phases, _) = self.keep("copy the database").await?;
         let progress = OfCopy(&*self.listener);
@@ -712,6 +707,7 @@ impl Hold {
             listener: &*it.listener,
             spare: self.keeper.pid.into_iter().chain(self.phases.pid).collect(),
         };
+        crossing.demand_endpoint().await?;
         crossing.prepare().await?;
         let lag = it.limits.lag;
         if !self.follow(it, stop, |seen| seen.lag() <= lag).await? {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pgmoor_ops::live_move::event::Nobody;
 use pgmoor_ops::live_move::journal::{Direction, Phase};
 use pgmoor_ops::live_move::{Hold, Limits, Move, MoveError};
-use pgmoor_ops::traffic::{Act, Drained, TrafficControl};
+use pgmoor_ops::traffic::{Act, Drained, Serving, TrafficControl};
 use tokio::sync::watch;
 
 use crate::site::{Pair, admin};
@@ -31,6 +31,15 @@ impl Gateway {
 }
 
 impl TrafficControl for Gateway {
+    fn serving<'a>(&'a self, _database: &'a str) -> Act<'a, Serving> {
+        let serving = Serving {
+            endpoint: "old".to_owned(),
+            endpoints: vec!["old".to_owned(), "new".to_owned()],
+            is_paused: false,
+        };
+        Box::pin(std::future::ready(Ok(serving)))
+    }
+
     fn pause<'a>(&'a self, database: &'a str) -> Act<'a, ()> {
         self.note(format!("pause {database}"), ())
     }

@@ -1,5 +1,6 @@
 //! What is moved where, by the configuration and by what was noted when the move was begun.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pgmoor::connector::Connector;
@@ -17,6 +18,9 @@ use crate::output::Failure;
 /// A move as it was asked for.
 pub(super) struct Subject {
     pub(super) it: Move,
+    /// Roles of the source that are called otherwise at the target, whatever is said: the superuser of a bundled server,
+    /// who owns what comes with every database.
+    pub(super) roles: BTreeMap<String, String>,
 }
 
 /// Finds endpoints by their names.
@@ -53,9 +57,11 @@ impl Finder<'_> {
         let dbname = dbname.or_else(|| serving.endpoint().dbname.clone());
         Ok(Side {
             endpoint: endpoint.to_owned(),
-            connector: match by {
-                Some(by) => self.connector(by).await?,
-                None => serving,
+            connector: match (by, self.bundles.superuser(endpoint)?) {
+                (Some(by), _) => self.connector(by).await?,
+                // What the application may do is not enough, and who may do all is ours.
+                (None, Some((superuser, _))) => superuser,
+                (None, None) => serving,
             },
             dbname: dbname.unwrap_or_else(|| database.to_owned()),
         })
@@ -98,10 +104,16 @@ impl Subject {
         )
         .await?;
         let limits = command.limits();
+        let source = finder.side(&database, &from, source_by).await?;
+        let target = finder.side(&database, &to, target_by).await?;
+        let superuser = finder.bundles.superuser(&from)?;
+        let there = target.connector.user().to_owned();
+        let roles = superuser.map(|(_, name)| (name.to_owned(), there));
         Ok(Self {
+            roles: roles.into_iter().collect(),
             it: Move {
-                source: finder.side(&database, &from, source_by).await?,
-                target: finder.side(&database, &to, target_by).await?,
+                source,
+                target,
                 database,
                 limits: limits.map_or_else(Limits::default, |limits| Limits {
                     max_pause: limits.max_pause,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::error::CopyError;
 use crate::catalogue::{Difference, Loss};
 
 /// Losses and differences that are accepted, each as [`named`] writes it.
@@ -35,7 +36,26 @@ impl Accepted {
         self.0.contains(&named(kind, name, property))
     }
 
-    pub(super) fn has_loss(&self, loss: &Loss) -> bool {
+    /// Refuses where something would get lost that is not accepted.
+    ///
+    /// # Errors
+    /// [`CopyError::Losses`].
+    pub fn demand(&self, losses: &[Loss]) -> Result<(), CopyError> {
+        let mut unaccepted = losses.iter().filter(|loss| !self.has_loss(loss));
+        let Some(first) = unaccepted.next() else {
+            return Ok(());
+        };
+        Err(CopyError::Losses {
+            count: unaccepted.count() + 1,
+            example: format!(
+                "{}: {}",
+                named(&first.kind, &first.name, &first.property),
+                first.reason
+            ),
+        })
+    }
+
+    fn has_loss(&self, loss: &Loss) -> bool {
         self.has(&loss.kind, &loss.name, "") || self.has(&loss.kind, &loss.name, &loss.property)
     }
 

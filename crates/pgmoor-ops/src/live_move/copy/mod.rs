@@ -12,8 +12,9 @@
 //! Parts that were copied as of another moment ([`Copy::mark`]) do not fit to those that are left: they are removed and
 //! copied anew, unless the table is whole and [`Options::keeps_other_moments`] says that it may stay.
 
-mod accepted;
 mod error;
+
+mod accepted;
 
 mod digest;
 mod events;

@@ -2,7 +2,6 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::accepted::named;
 use super::asked::{Copied, Copy, Known, Plan};
 use super::error::CopyError;
 use super::events::{Event, Progress, Stage};
@@ -15,7 +14,7 @@ use super::statements::{Refused, Runner};
 use super::streams::Pair;
 use super::table::{self, Table};
 use super::{roles, sequences};
-use crate::catalogue::{Comparison, Difference, Loss, Script, Section, Work, compare, write};
+use crate::catalogue::{Comparison, Difference, Script, Section, Work, compare, write};
 use crate::live_move::names::SCHEMA;
 use crate::wire_session::WireSession;
 
@@ -70,7 +69,7 @@ impl Copy {
         ground::demand_all_rows(&mut source).await?;
         ground::take_over(&mut target).await?;
         let known = self.known(&mut target).await?;
-        self.demand_acceptance(&known.script.losses)?;
+        self.options.accepted.demand(&known.script.losses)?;
         let journal = self.begin(&mut target, &known.script).await?;
         let search_path = ground::search_path(&mut source).await?;
         let runner = || Runner {
@@ -142,24 +141,6 @@ impl Copy {
             losses: known.script.losses,
             differences,
         })
-    }
-
-    fn demand_acceptance(&self, losses: &[Loss]) -> Result<(), CopyError> {
-        let unaccepted = losses
-            .iter()
-            .filter(|loss| !self.options.accepted.has_loss(loss));
-        let unaccepted: Vec<&Loss> = unaccepted.collect();
-        match unaccepted.first() {
-            None => Ok(()),
-            Some(first) => Err(CopyError::Losses {
-                count: unaccepted.len(),
-                example: format!(
-                    "{}: {}",
-                    named(&first.kind, &first.name, &first.property),
-                    first.reason
-                ),
-            }),
-        }
     }
 
     /// Notes in the target that this copy is begun, or reads how far it is.
