@@ -25,6 +25,8 @@ async fn target(major: u16) -> (Postgres, Target) {
         user: "postgres".to_owned(),
         is_superuser: true,
         roles: roles.iter().map(|row| row.get(0)).collect(),
+        assumable: Default::default(),
+        extensions: [("plpgsql".to_owned(), "postgres".to_owned())].into(),
         role_map: Default::default(),
     };
     (postgres, target)

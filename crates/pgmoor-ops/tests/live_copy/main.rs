@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod copying;
+mod managed;
 mod resuming;
 mod site;
 mod verifying;

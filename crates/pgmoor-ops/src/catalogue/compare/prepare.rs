@@ -63,6 +63,10 @@ impl Mapped<'_> {
         let mut value = serde_json::to_value(object).unwrap_or_default();
         let owner = object.owner.as_deref().map(|owner| self.role(owner));
         value["owner"] = json!(owner);
+        if object.bare == "plpgsql" && matches!(object.detail, Detail::Extension { .. }) {
+            // It comes with every database, and belongs to who made the server.
+            value["owner"] = Value::Null;
+        }
         if let Some(grants) = &object.privileges {
             value["privileges"] = self.grants(grants, owner);
         }

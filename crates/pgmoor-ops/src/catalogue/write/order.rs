@@ -241,34 +241,39 @@ fn beside_dependencies(
         .map(|(place, object)| ((object.detail.kind(), object.name.as_str()), place))
         .collect();
     let steps = |place: usize| of_object.get(&place).into_iter().flatten().copied();
+    let attached = attached(drafts, catalogue, &by_name);
+    let partition_of: HashMap<&str, &str> = catalogue
+        .tables()
+        .filter_map(|(object, table)| Some((object.name.as_str(), table.partition_of.as_deref()?)))
+        .collect();
+    let triggers: HashMap<(&str, &str), usize> = catalogue
+        .objects
+        .iter()
+        .enumerate()
+        .filter(|(_, object)| matches!(object.detail, Detail::Trigger { .. }))
+        .filter_map(|(place, object)| {
+            Some(((object.table.as_deref()?, object.name.as_str()), place))
+        })
+        .collect();
     for (place, object) in catalogue.objects.iter().enumerate() {
         match &object.detail {
             // A materialized view is computed after those that it is of, with the rights that its owner has by then.
             Detail::MaterializedView(_) => {
-                let of = catalogue
-                    .dependencies
-                    .iter()
-                    .filter(|pair| pair.0 == place)
-                    .map(|pair| pair.1);
-                let before: Vec<usize> = of.flat_map(steps).collect();
+                let before: Vec<usize> = needed(catalogue, place).flat_map(steps).collect();
                 let own = steps(place).filter(|number| drafts[*number].step == Step::Refresh);
                 own.for_each(|number| needs[number].extend(&before));
             }
-            // Partitions have their parents' triggers from their making on: all of them are there before.
+            // Partitions have their parents' triggers from their making on: those are there before.
             Detail::Trigger {
                 inherited: true, ..
             } => {
-                let parents = catalogue.objects.iter().enumerate().filter(|(_, other)| {
-                    other.name == object.name
-                        && matches!(
-                            other.detail,
-                            Detail::Trigger {
-                                inherited: false,
-                                ..
-                            }
-                        )
-                });
-                let before: Vec<usize> = parents.flat_map(|(place, _)| steps(place)).collect();
+                let mut before: Vec<usize> = Vec::new();
+                let mut table = object.table.as_deref().unwrap_or_default();
+                while let Some(parent) = partition_of.get(table) {
+                    let of_parent = triggers.get(&(*parent, object.name.as_str()));
+                    before.extend(of_parent.into_iter().flat_map(|place| steps(*place)));
+                    table = parent;
+                }
                 steps(place).for_each(|number| needs[number].extend(&before));
             }
             // A parent's index takes in that of its partition when both are there.
@@ -287,12 +292,8 @@ fn beside_dependencies(
             }
             // A foreign key takes a key of a partitioned table when its index is whole.
             Detail::Constraint(constraint) if constraint.form == "f" => {
-                let attached = drafts
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, draft)| draft.kind == "index" && draft.step == Step::Alter)
-                    .map(|(number, _)| number);
-                let before: Vec<usize> = attached.collect();
+                let indexes = needed(catalogue, place).filter_map(|index| attached.get(&index));
+                let before: Vec<usize> = indexes.flatten().copied().collect();
                 steps(place)
                     .filter(|number| drafts[*number].step == Step::Make)
                     .for_each(|number| needs[number].extend(&before));
@@ -300,6 +301,39 @@ fn beside_dependencies(
             _ => {}
         }
     }
+}
+
+/// The objects that an object needs.
+fn needed(catalogue: &Catalogue, place: usize) -> impl Iterator<Item = usize> + '_ {
+    // They are in order.
+    let all = &catalogue.dependencies;
+    let first = all.partition_point(|pair| pair.0 < place);
+    let of = all[first..].iter().take_while(move |pair| pair.0 == place);
+    of.map(|pair| pair.1)
+}
+
+/// For the index of a partitioned table, what attaches those of its partitions to it, however far down they are.
+fn attached(
+    drafts: &[Draft],
+    catalogue: &Catalogue,
+    by_name: &HashMap<(&str, &str), usize>,
+) -> HashMap<usize, Vec<usize>> {
+    let mut attached: HashMap<usize, Vec<usize>> = HashMap::new();
+    let parent = |place: usize| match &catalogue.objects[place].detail {
+        Detail::Index(index) => by_name.get(&("index", index.partition_of.as_deref()?)),
+        _ => None,
+    };
+    for (number, draft) in drafts.iter().enumerate() {
+        if draft.kind != "index" || draft.step != Step::Alter {
+            continue;
+        }
+        let mut place = draft.place;
+        while let Some(of) = parent(place) {
+            attached.entry(*of).or_default().push(number);
+            place = *of;
+        }
+    }
+    attached
 }
 
 /// The section of each: no statement is before one that it needs.

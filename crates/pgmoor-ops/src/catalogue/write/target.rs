@@ -20,6 +20,10 @@ pub struct Target {
     pub is_superuser: bool,
     /// The roles that are there.
     pub roles: BTreeSet<String>,
+    /// The roles that it may give objects to, which are those that it may become; a superuser may become all.
+    pub assumable: BTreeSet<String>,
+    /// The extensions that are there already, and who owns each.
+    pub extensions: BTreeMap<String, String>,
     /// What roles of the source are called there; others keep their names.
     pub role_map: BTreeMap<String, String>,
 }
@@ -50,6 +54,16 @@ impl Fit<'_> {
         (is_own || self.target.roles.contains(there)).then(|| there.to_owned())
     }
 
+    fn may_give_to(&self, role: &str) -> bool {
+        let Target {
+            is_superuser,
+            user,
+            assumable,
+            ..
+        } = self.target;
+        *is_superuser || role == user || assumable.contains(role)
+    }
+
     fn lose(&mut self, object: &Object, property: &str, reason: impl Into<String>) {
         let (kind, name) = (object.detail.kind().to_owned(), super::full_name(object));
         self.losses.push(Loss {
@@ -66,16 +80,27 @@ impl Fit<'_> {
             self.lose(object, "", reason);
             return false;
         }
-        if let Some(owner) = object.owner.clone() {
+        if matches!(object.detail, Detail::Extension { .. }) {
+            self.extension(object);
+        } else if let Some(owner) = object.owner.clone() {
             match self.role(&owner) {
-                Some(there) => object.owner = Some(there),
+                Some(there) if self.may_give_to(&there) => object.owner = Some(there),
+                Some(there) => {
+                    let user = &self.target.user;
+                    self.lose(
+                        object,
+                        "owner",
+                        format!("\"{user}\" is no member of \"{there}\", and cannot give it away"),
+                    );
+                    self.own(object, &owner);
+                }
                 None => {
                     self.lose(
                         object,
                         "owner",
                         format!("there is no role \"{owner}\" on the target"),
                     );
-                    object.owner = Some(self.target.user.clone());
+                    self.own(object, &owner);
                 }
             }
         }
@@ -84,6 +109,50 @@ impl Fit<'_> {
         }
         self.columns(object);
         true
+    }
+
+    /// Gives an object to this login instead of `owner`, who is not there: what that one might do with it, by being the owner
+    /// or by a grant, is this login's.
+    fn own(&mut self, object: &mut Object, owner: &str) {
+        let user = &self.target.user;
+        object.owner = Some(user.clone());
+        let columns = match &mut object.detail {
+            Detail::Table(table) => Some(&mut table.columns),
+            Detail::View(view) => Some(&mut view.columns),
+            Detail::MaterializedView(view) => Some(&mut view.columns),
+            _ => None,
+        };
+        let columns = columns.into_iter().flatten();
+        let of_columns = columns.flat_map(|column| &mut column.privileges);
+        for grant in object.privileges.iter_mut().flatten().chain(of_columns) {
+            if grant.grantee.as_deref() == Some(owner) {
+                grant.grantee = Some(user.clone());
+            }
+            if grant.grantor == owner {
+                grant.grantor = user.clone();
+            }
+        }
+    }
+
+    /// An extension belongs to who makes it, and stays with whom it belongs to.
+    fn extension(&mut self, object: &mut Object) {
+        let there = self.target.extensions.get(&object.bare);
+        let owner = there.unwrap_or(&self.target.user).clone();
+        let wanted = object.owner.as_deref().map(|wanted| self.role(wanted));
+        // That one comes with every database.
+        let is_given = object.bare == "plpgsql";
+        if !is_given && wanted.flatten().is_none_or(|wanted| wanted != owner) {
+            let reason = match there {
+                Some(_) => format!("it is there already, and belongs to \"{owner}\""),
+                None => format!("it belongs to who makes it, which is \"{owner}\""),
+            };
+            self.lose(object, "owner", reason);
+        }
+        // Whoever does not own it has no say in its comment, which is that of its author mostly.
+        if owner != self.target.user && !self.target.is_superuser {
+            object.comment = None;
+        }
+        object.owner = Some(owner);
     }
 
     fn columns(&mut self, object: &mut Object) {

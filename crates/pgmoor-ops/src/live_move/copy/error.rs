@@ -62,12 +62,10 @@ pub enum CopyError {
         what: String,
     },
     /// After the copy the objects differ.
-    #[error("{count} objects of the target are not as they are at the source: {example}")]
+    #[error("{} objects of the target are not as they are at the source: {}", .differences.len(), .differences.join("; "))]
     Different {
-        /// How many.
-        count: usize,
-        /// The first.
-        example: String,
+        /// Each, as a sentence.
+        differences: Vec<String>,
     },
 }
 

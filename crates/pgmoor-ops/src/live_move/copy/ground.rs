@@ -1,5 +1,6 @@
 //! What a copy has to know of both sides before it begins.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -10,7 +11,7 @@ use crate::catalogue::{self, Catalogue, Detail, Object, Target};
 use crate::live_move::names::SCHEMA;
 use crate::live_move::side::Side;
 use crate::sql::literal;
-use crate::wire_session::WireSession;
+use crate::wire_session::{Row, WireSession};
 
 /// How long reading a catalogue may take.
 const CATALOGUE: Duration = Duration::from_secs(600);
@@ -133,6 +134,20 @@ impl Ground {
         let row = session.row(sql).await.map_err(told())?;
         let roles = session.rows("select rolname from pg_roles").await;
         let roles = roles.map_err(told())?;
+        let how = if session.major() >= 16 {
+            "set"
+        } else {
+            "member"
+        };
+        let assumable =
+            format!("select rolname from pg_roles where pg_has_role(current_user, oid, '{how}')");
+        let assumable = session.rows(&assumable).await.map_err(told())?;
+        let extensions =
+            "select extname, rolname from pg_extension join pg_roles r on r.oid = extowner";
+        let extensions = session.rows(extensions).await.map_err(told())?;
+        let extensions = extensions
+            .iter()
+            .filter_map(|row| Some((row.text(0)?.to_owned(), row.text(1)?.to_owned())));
         let text = |column| row.text(column).unwrap_or_default().to_owned();
         Ok(Self {
             target: Target {
@@ -140,10 +155,9 @@ impl Ground {
                 database: text(0),
                 user: text(1),
                 is_superuser: row.flag(2) == Some(true),
-                roles: roles
-                    .iter()
-                    .filter_map(|row| row.text(0).map(str::to_owned))
-                    .collect(),
+                roles: names(&roles),
+                assumable: names(&assumable),
+                extensions: extensions.collect(),
                 role_map: Default::default(),
             },
             maintenance_kb: row.parse(3).unwrap_or(65_536),
@@ -159,6 +173,11 @@ impl Ground {
         let share = self.shared_kb / (streams.max(1) as u64);
         self.maintenance_kb.max(share.clamp(LEAST, MOST))
     }
+}
+
+fn names(rows: &[Row]) -> BTreeSet<String> {
+    let names = rows.iter().filter_map(|row| row.text(0));
+    names.map(str::to_owned).collect()
 }
 
 /// Refuses a target that has objects of its own: extensions and what every new database has do not count.

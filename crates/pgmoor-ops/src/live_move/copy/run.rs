@@ -207,17 +207,19 @@ impl Copy {
             .iter()
             .filter(|difference| !accepted.has_difference(difference))
             .collect();
-        let Some(first) = unaccepted.first() else {
+        if unaccepted.is_empty() {
             return Ok(found);
+        }
+        let sentence = |difference: &&Difference| {
+            let of_it = refused.iter().find(|refused| {
+                let statement = &known.script.statements[refused.place];
+                statement.kind == difference.kind && statement.name == difference.name
+            });
+            let reason = of_it.map_or(String::new(), |refused| format!(" ({})", refused.reason));
+            format!("{difference}{reason}")
         };
-        let of_first = refused.iter().find(|refused| {
-            let statement = &known.script.statements[refused.place];
-            statement.kind == first.kind && statement.name == first.name
-        });
-        let reason = of_first.map_or(String::new(), |refused| format!(" ({})", refused.reason));
         Err(CopyError::Different {
-            count: unaccepted.len(),
-            example: format!("{first}{reason}"),
+            differences: unaccepted.iter().map(sentence).collect(),
         })
     }
 }
