@@ -20,7 +20,7 @@ pub(crate) use check::{Check, Purpose};
 pub(crate) use live_move::{Copying, Move};
 pub(crate) use provision::{Provision, Provisioned};
 pub(crate) use schema::{Resolution, Resolve, Schema, SchemaDown, SchemaUp};
-pub(crate) use system::Import;
+pub(crate) use system::{Import, Render, Way};
 
 const TEMPLATE: &str =
     "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
@@ -227,6 +227,16 @@ pub(crate) enum Command {
             Exit codes: 0 there is a result; 1 something was refused, and there is none; 2 a file could not be read or written."
     )]
     Import(Import),
+    /// Print the values of an application whose database pgmoor serves, or that it would need without
+    #[command(
+        help_template = TEMPLATE,
+        before_help = "Examples:\n  pgmoor render langsmith --gateway pgmoor.langsmith.svc:5432 --login pgmoor-app/password\n  \
+            pgmoor render coder --through direct --identity arn:aws:iam::123456789012:role/coder\n  \
+            pgmoor render backstage --login '${POSTGRES_PASSWORD}' --merge app-config.yaml --write app-config.yaml\n",
+        after_long_help = "What the application cannot do itself is refused by name; the gateway can do it. No secret is read or written.\n\
+            Exit codes: 0 there are values; 1 something was refused, and there are none; 2 a file could not be read, edited or written."
+    )]
+    Render(Render),
     /// Look at the configuration: check it, show it, print a sample
     #[command(
         help_template = TEMPLATE,

@@ -12,6 +12,7 @@ mod login;
 mod man;
 mod provision;
 mod psql;
+mod render;
 mod run;
 mod schema;
 mod status;
@@ -55,6 +56,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
         Command::Move { command } => live_move::run(&global, &command, output),
         Command::Schema { command } => schema::run(&global, &command, output),
         Command::Import(arguments) => import::run(&arguments, output),
+        Command::Render(arguments) => render::run(&global, &arguments, output),
         Command::Config { command } => config::run(&global, &command, output),
         Command::Version => version::run(output),
         Command::Completions { shell } => completions::run(shell, output),

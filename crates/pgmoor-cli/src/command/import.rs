@@ -68,7 +68,20 @@ fn report(imported: &Imported, text: Option<&str>, arguments: &Import, output: O
         .application
         .map_or("nobody known", |one| one.title());
     say(&format!("read as the configuration of {title}"));
-    for finding in &imported.findings {
+    tell(&imported.findings);
+    say(&summary(&imported.findings, text.is_some()));
+    if let Some(path) = arguments.write.as_ref().filter(|_| text.is_some()) {
+        say(&format!("written: {}", path.display()));
+        say(&format!(
+            "next: pgmoor --config {} config check",
+            path.display()
+        ));
+    }
+}
+
+/// Prints findings for people.
+pub(super) fn tell(findings: &[Finding]) {
+    for finding in findings {
         let problem = &finding.problem;
         say(&format!(
             "{}: {}",
@@ -80,14 +93,6 @@ fn report(imported: &Imported, text: Option<&str>, arguments: &Import, output: O
                 say(&format!("  {label}: {text}"));
             }
         }
-    }
-    say(&summary(&imported.findings, text.is_some()));
-    if let Some(path) = arguments.write.as_ref().filter(|_| text.is_some()) {
-        say(&format!("written: {}", path.display()));
-        say(&format!(
-            "next: pgmoor --config {} config check",
-            path.display()
-        ));
     }
 }
 
@@ -107,7 +112,8 @@ fn summary(findings: &[Finding], done: bool) -> String {
     )
 }
 
-fn as_json(finding: &Finding) -> Value {
+/// A finding as it stands in JSON documents.
+pub(super) fn as_json(finding: &Finding) -> Value {
     let problem = &finding.problem;
     let (file, line, column) = match &problem.origin {
         Origin::File { path, line, column } => (
@@ -145,7 +151,8 @@ fn input(path: &Path) -> Result<Input, Failure> {
     })
 }
 
-fn read(path: &Path) -> Result<String, Failure> {
+/// The text of a file.
+pub(super) fn read(path: &Path) -> Result<String, Failure> {
     let metadata = fs::metadata(path).map_err(|error| cannot_read(path, plain(&error)))?;
     if metadata.is_dir() {
         return Err(cannot_read(path, "it is a directory"));

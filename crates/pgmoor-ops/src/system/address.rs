@@ -20,13 +20,15 @@ pub(super) struct Read {
 pub(super) enum Dollars {
     Variables,
     Text,
+    /// A variable, and a word is in its place.
+    Words,
 }
 
 impl Dollars {
     /// The text as pgmoor.yaml would have it.
     pub(super) fn ours(self, text: &str) -> String {
         match self {
-            Self::Variables => text.to_owned(),
+            Self::Variables | Self::Words => text.to_owned(),
             Self::Text => text.replace("${", "$${"),
         }
     }
@@ -72,7 +74,11 @@ pub(super) fn read(
     }
     let port = read.parameters.get("port").unwrap_or_default();
     let is_number = |port: &str| port.is_empty() || port.parse::<u16>().is_ok_and(|port| port > 0);
-    let has_variable = dollars == Dollars::Variables && port.contains("${");
+    let has_variable = match dollars {
+        Dollars::Variables => port.contains("${"),
+        Dollars::Text => false,
+        Dollars::Words => true,
+    };
     if !has_variable && !port.split(',').all(is_number) {
         // Not shown: it may be a password with an "@" that is missing behind it.
         findings

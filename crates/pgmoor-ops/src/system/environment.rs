@@ -8,6 +8,8 @@ use super::finding::{Explain, Findings};
 use super::input::Files;
 use super::meaning::{Address, Database, Login, Meaning, Parameters, Told};
 use super::reference::Reference;
+use super::tree::Tree;
+use super::writing::{cannot, only};
 
 /// The database that clients ask for when nothing names it better.
 const NAME: &str = "app";
@@ -140,4 +142,49 @@ pub(super) fn read_addresses(files: &Files, findings: &mut Findings) -> Option<M
         login,
         &url.with(()),
     ))
+}
+
+/// Writes libpq's variables. A password is not among them.
+pub(super) fn write(meaning: &Meaning, findings: &mut Findings) -> Tree {
+    let mut tree = Tree::default();
+    let Some(database) = only("a file of variables", meaning, findings) else {
+        return tree;
+    };
+    let Some(parameters) = database.parameters() else {
+        cannot(
+            "libpq",
+            database,
+            "its address is not host, port, user and database",
+            findings,
+        );
+        return tree;
+    };
+    for (name, told) in &parameters.0 {
+        match PARTS.iter().find(|(_, known)| known == name) {
+            Some((variable, _)) => tree.set(&[variable], told.value.replace("$${", "${")),
+            None => {
+                findings
+                    .not_carried(&told.origin, format!("\"{name}\" of the address"))
+                    .why("libpq has no variable for it")
+                    .then("set it by PGOPTIONS=\"-c NAME=VALUE\"");
+            }
+        }
+    }
+    match &database.login {
+        Login::Address => {}
+        Login::Password(told) => {
+            findings
+                .not_carried(&database.name.origin, "the password")
+                .then(format!("set PGPASSWORD or PGPASSFILE from {}", told.value));
+        }
+        Login::Token(told) => {
+            let what = format!("a token of {}", told.value.provider());
+            cannot("libpq", database, &what, findings);
+        }
+        Login::Other(told) => {
+            let what = format!("the provider \"{}\"", told.value);
+            cannot("libpq", database, &what, findings);
+        }
+    }
+    tree
 }

@@ -137,6 +137,8 @@ pub enum Login {
     Password(Told<Reference>),
     /// By a token of a cloud.
     Token(Told<Cloud>),
+    /// By a provider of pgmoor's that no application has, of this name.
+    Other(Told<String>),
 }
 
 /// A cloud, and which identity there.

@@ -14,6 +14,8 @@ mod meaning;
 
 mod finding;
 
+mod tree;
+
 mod input;
 
 mod values;
@@ -23,6 +25,8 @@ mod address;
 mod token;
 
 mod own;
+
+mod writing;
 
 mod langsmith;
 
@@ -36,9 +40,16 @@ mod environment;
 
 mod import;
 
+mod render;
+
+mod merge;
+
 pub use finding::{Finding, Severity};
 pub use import::{Application, Imported, import};
 pub use input::{Include, Input};
 pub use meaning::{Address, Cloud, Database, Instance, Login, Meaning, Parameters, Told};
+pub use merge::merged;
 pub use own::{Origins, write};
 pub use reference::{Reference, SECRETS};
+pub use render::{Rendered, Target, Through, render};
+pub use tree::{Tree, lines};

@@ -5,6 +5,9 @@ use pgmoor::settings::Origin;
 use super::finding::{Explain, Findings};
 use super::meaning::{Cloud, Login, Parameters, Told};
 
+/// What pods of Azure need to get a token.
+pub(super) const LABEL: &str = "azure.workload.identity/use";
+
 /// Azure's servers have certificates that every system trusts.
 const AZURE: [&str; 3] = [
     ".postgres.database.azure.com",

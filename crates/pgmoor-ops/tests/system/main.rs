@@ -17,3 +17,9 @@ mod prisme;
 mod environment;
 
 mod secrets;
+
+mod round_trip;
+
+mod rendering;
+
+mod merging;

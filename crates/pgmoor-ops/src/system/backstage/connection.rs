@@ -13,7 +13,7 @@ use crate::system::reference::Reference;
 use crate::system::token;
 
 /// Settings of the server that a connection may carry.
-const CARRIED: [&str; 8] = [
+pub(super) const CARRIED: [&str; 8] = [
     "application_name",
     "fallback_application_name",
     "options",

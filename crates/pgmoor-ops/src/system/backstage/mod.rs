@@ -6,7 +6,10 @@ mod connection;
 
 mod read;
 
+mod write;
+
 pub(super) use read::{claims, claims_variables, read};
+pub(super) use write::{owned, write};
 
 /// What requirements call it.
 pub(super) const NAME: &str = "backstage";

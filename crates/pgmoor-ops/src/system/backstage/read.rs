@@ -7,7 +7,8 @@ use super::connection::{Connection, as_map};
 use super::{NAME, PLUGINS, PREFIX};
 use crate::system::finding::{Explain, Findings};
 use crate::system::input::{Files, Include, laid_over};
-use crate::system::meaning::{Address, Database, Meaning, Told};
+use crate::system::meaning::{Address, Database, Login, Meaning, Told};
+use crate::system::reference::Reference;
 use crate::system::values::Block;
 
 /// Whether these are its files.
@@ -55,13 +56,17 @@ pub(in crate::system) fn read(
             .then("Backstage needs it too; give all of its files in their order");
         return None;
     };
+    let mode = block.text(&["pluginDivisionMode"]);
+    let shared = mode.as_ref().is_some_and(|told| told.value == "schema");
+    if let Some(reference) = whole(connection) {
+        return whole_meaning(reference, shared, &block, findings);
+    }
     let base = as_map(connection, findings)?;
     let reading = Reading {
         block,
         base,
         include,
     };
-    let mode = reading.block.text(&["pluginDivisionMode"]);
     let databases = match mode.as_ref().map(|told| told.value.as_str()) {
         Some("schema") => reading.shared(findings).into_iter().collect(),
         None | Some("database") => reading.each(plugins, findings),
@@ -76,6 +81,47 @@ pub(in crate::system) fn read(
     Some(Meaning {
         system: Some(NAME),
         databases,
+        identity: None,
+    })
+}
+
+/// An address that is a variable or a file, and nothing else.
+fn whole(connection: &Node) -> Option<Told<Reference>> {
+    match &connection.data {
+        Data::Scalar(text) => {
+            Reference::parse(text).map(|reference| Told::new(reference, &connection.origin))
+        }
+        _ => None,
+    }
+}
+
+fn whole_meaning(
+    reference: Told<Reference>,
+    shared: bool,
+    block: &Block<'_>,
+    findings: &mut Findings,
+) -> Option<Meaning> {
+    if !shared {
+        findings
+            .refused(&reference.origin, "the address is known only where Backstage runs")
+            .why("each plugin has a database of its own at that server, so that the address has to be taken apart")
+            .then("write \"connection\" as a map of host, port, user and password, each with a variable of its own");
+        return None;
+    }
+    let mut rights = vec!["create_table"];
+    let makes = block.flag(&["ensureExists"], findings);
+    if block.is_on(&["ensureSchemaExists"], findings) || makes.is_none_or(|told| told.value) {
+        rights.push("create_schema");
+    }
+    Some(Meaning {
+        system: Some(NAME),
+        databases: vec![Database {
+            name: reference.with("backstage".to_owned()),
+            address: Address::Whole(reference),
+            login: Login::Address,
+            pool: None,
+            rights,
+        }],
         identity: None,
     })
 }

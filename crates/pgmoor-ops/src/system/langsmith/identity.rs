@@ -5,10 +5,8 @@ use pgmoor::settings::Origin;
 use super::{JOBS, SERVICES};
 use crate::system::finding::{Explain, Findings};
 use crate::system::meaning::{Cloud, Told};
-use crate::system::token::annotation;
+use crate::system::token::{LABEL, annotation};
 use crate::system::values::{Block, Values};
-
-const LABEL: &str = "azure.workload.identity/use";
 
 /// Services that are not switched off, by their keys, and the end-to-end test where it is configured.
 fn services(values: &Values, findings: &mut Findings) -> Vec<&'static str> {

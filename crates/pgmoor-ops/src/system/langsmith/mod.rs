@@ -8,8 +8,11 @@ mod read;
 
 mod variables;
 
+mod write;
+
 pub(super) use read::{claims, read};
 pub(super) use variables::{claims as claims_variables, read as read_variables};
+pub(super) use write::{owned, write};
 
 /// What requirements call it, and its main database.
 pub(super) const NAME: &str = "langsmith";

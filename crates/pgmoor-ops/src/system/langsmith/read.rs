@@ -8,7 +8,7 @@ use crate::system::finding::{Explain, Findings};
 use crate::system::meaning::{Address, Cloud, Database, Login, Meaning, Parameters, Told};
 use crate::system::reference::Reference;
 use crate::system::token;
-use crate::system::values::{Block, Values};
+use crate::system::values::{Block, Values, variables};
 
 /// Keys of `postgres.external`, and of a feature's.
 const MAIN: [&str; 13] = [
@@ -117,7 +117,7 @@ pub(in crate::system) fn read(values: &Values, findings: &mut Findings) -> Meani
     }
     let token = meaning.databases.iter().find_map(|one| match &one.login {
         Login::Token(told) => Some(told.clone()),
-        Login::Address | Login::Password(_) => None,
+        Login::Address | Login::Password(_) | Login::Other(_) => None,
     });
     if let Some(token) = token {
         meaning.identity = identity::identity(values, &token.value, &token.origin, findings);
@@ -169,7 +169,14 @@ fn database(
         pool: None,
         rights: Vec::new(),
     };
-    let cloud = cloud(kind, block, findings);
+    let mut cloud = cloud(kind, block, findings);
+    if let Some(Told {
+        value: Cloud::Aws { region },
+        ..
+    }) = &mut cloud
+    {
+        *region = common_region(values);
+    }
     match &mut database.address {
         Address::Server(parameters) => {
             if let Some(schema) = block.text(&["schema"]) {
@@ -198,6 +205,16 @@ fn database(
         Address::Bundled | Address::CloudSql(_) => {}
     }
     Some(database)
+}
+
+/// The region that all containers are told.
+fn common_region(values: &Values) -> Option<String> {
+    let variables = variables(values.root.at(&["commonEnv"])?);
+    let names = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+    names.iter().find_map(|name| {
+        let (_, variable) = variables.iter().find(|(known, _)| known == name)?;
+        variable.text().map(|told| told.value.clone())
+    })
 }
 
 pub(super) fn ignored_password(cloud: &Told<Cloud>, findings: &mut Findings) {

@@ -2,7 +2,10 @@
 
 mod url;
 
+mod read;
+
 mod write;
 
+pub(super) use read::{listening, read, through};
 pub(super) use url::url;
 pub use write::{Origins, write};

@@ -118,7 +118,7 @@ fn references(meaning: &Meaning) -> impl Iterator<Item = Reference> {
                     found.push(secret.clone());
                 }
             }
-            Login::Address => {}
+            Login::Address | Login::Other(_) => {}
         }
         found
     };
@@ -238,6 +238,13 @@ fn write_endpoint(out: &mut String, endpoint: &Endpoint<'_>, identity: Option<&T
     }
     match &database.login {
         Login::Address => {}
+        Login::Other(told) => {
+            let _ = writeln!(
+                out,
+                "    credential:\n      provider: {}",
+                quote(&told.value)
+            );
+        }
         Login::Password(told) => {
             came_from(out, 4, &told.origin);
             let _ = writeln!(out, "    credential:\n      password: \"{}\"", told.value);

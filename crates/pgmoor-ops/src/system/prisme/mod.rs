@@ -2,7 +2,10 @@
 
 mod read;
 
+mod write;
+
 pub(super) use read::{claims, claims_variables, read, read_variables};
+pub(super) use write::{owned, write};
 
 /// What requirements call it.
 pub(super) const NAME: &str = "prisme";
