@@ -167,8 +167,11 @@ impl Work {
         until_caught_up: bool,
     ) -> Result<Exit, Failure> {
         let mut hold = self.take().await?;
-        let done = hold.follow(&self.it, stop, |seen| until_caught_up && seen.lag() == 0);
-        let is_caught_up = done.await.map_err(failure)?;
+        let is_caught_up = match until_caught_up {
+            true => hold.catch_up(&self.it, stop).await,
+            false => hold.follow(&self.it, stop, |_| false).await,
+        };
+        let is_caught_up = is_caught_up.map_err(failure)?;
         self.teller.clear();
         let seen = hold.seen();
         let side = match hold.direction() {

@@ -15,15 +15,20 @@ use super::event::{Event, Listener};
 use super::fence::{self, Before, Standing};
 use super::follow::Follower;
 use super::journal::{self, Direction, Phase};
+use super::large_objects;
 use super::names;
 use super::outgoing;
 use super::sequences;
 use super::side::Side;
+use super::views;
 use crate::session::Session;
 use crate::traffic::TrafficControl;
 
 /// How long what has to be done behind the decision, or undone before it, may take.
 const AFTERWARDS: Duration = Duration::from_secs(60);
+
+/// How long one statement of what is done before clients wait may take.
+const CARRY: Duration = Duration::from_secs(3_600);
 
 /// What a crossing needs.
 pub(super) struct Crossing<'a> {
@@ -123,6 +128,26 @@ impl Crossing<'_> {
         Ok(())
     }
 
+    /// Has the new side hold what is in no change, as far as can be before clients wait.
+    ///
+    /// # Errors
+    /// [`MoveError`]; nothing that matters was changed.
+    pub(super) async fn refresh(&self) -> Result<(), MoveError> {
+        self.listener
+            .event(Event::Step("compute materialized views again"));
+        let session = self.new.session().await?;
+        views::refresh(&session).await?;
+        let old = self.old.session().await?;
+        let carried = large_objects::carry(&old, &session, CARRY).await?;
+        if carried > 0 {
+            let text = format!("{carried} large objects had changed and were carried");
+            self.listener.event(Event::Note(text));
+        }
+        old.close().await;
+        session.close().await;
+        Ok(())
+    }
+
     /// Takes clients across. `phases` is a session at the target, whose journal decides.
     ///
     /// # Errors
@@ -211,6 +236,8 @@ impl Crossing<'_> {
         let sequences = self
             .within(deadline, "carry the sequences", positions)
             .await?;
+        let carry = large_objects::carry(old, new, self.max_pause);
+        self.within(deadline, "carry large objects", carry).await?;
         // Who logged in while the fence went up and was not seen then is seen now.
         let late = fence::end_others(old, &spare, deadline);
         let late = self

@@ -23,6 +23,10 @@ pub mod journal;
 
 pub mod sequences;
 
+pub mod large_objects;
+
+mod views;
+
 pub mod outgoing;
 
 pub mod follow;

@@ -624,6 +624,23 @@ impl Hold {
         }
     }
 
+    /// Follows until all is done that was committed before, and little is left of what was committed since.
+    ///
+    /// # Errors
+    /// As [`follow`](Self::follow).
+    pub async fn catch_up(
+        &mut self,
+        it: &Move,
+        stop: watch::Receiver<bool>,
+    ) -> Result<bool, MoveError> {
+        let sender = it.sender(self.direction).session().await?;
+        let beacon = journal::beacon(&sender).await?;
+        sender.close().await;
+        let lag = it.limits.lag;
+        let is_near = |seen: &super::follow::Seen| seen.beacon >= beacon && seen.lag() <= lag;
+        self.follow(it, stop, is_near).await
+    }
+
     /// Tries until changes are followed again; `false` when it was told to stop before.
     async fn begin_again(
         &mut self,
@@ -709,8 +726,11 @@ impl Hold {
         };
         crossing.demand_endpoint().await?;
         crossing.prepare().await?;
-        let lag = it.limits.lag;
-        if !self.follow(it, stop, |seen| seen.lag() <= lag).await? {
+        if !self.catch_up(it, stop.clone()).await? {
+            return Err(MoveError::Interrupted);
+        }
+        crossing.refresh().await?;
+        if !self.catch_up(it, stop).await? {
             return Err(MoveError::Interrupted);
         }
         let crossed = crossing.cross(&mut self.follower, &self.phases).await?;

@@ -158,6 +158,62 @@ async fn clients_cross_and_come_back_and_every_row_and_number_is_at_both_sides()
     }
 }
 
+#[tokio::test]
+async fn what_is_in_no_change_is_carried_too() {
+    let tables = "create table t (id serial primary key, n int); create materialized view m as select count(*) as n from t;
+        create materialized view \"2nd\" as select n * 2 as n from m";
+    let pair = Pair::new((15, 15), tables).await;
+    let (it, hold) = following(&pair).await;
+    let here = admin(&pair.from).await;
+    let sql = "insert into t (n) select 1 from generate_series(1, 10); set role app; select lo_from_bytea(4711, repeat('ab', 300000)::bytea);
+        select lo_create(4712)";
+    here.batch_execute(sql).await.unwrap();
+
+    let (hold, _) = hold.cross(&it, &Gateway::default(), go_on()).await.unwrap();
+
+    let there = admin(&pair.to).await;
+    let sql = "select (select n from m), (select n from \"2nd\"), md5(lo_get(4711)), length(lo_get(4712)),
+        (select rolname::text from pg_largeobject_metadata m join pg_roles r on r.oid = lomowner where m.oid = 4711)";
+    let row = there.query_one(sql, &[]).await.unwrap();
+    assert_eq!(
+        (
+            row.get::<_, i64>(0),
+            row.get::<_, i64>(1),
+            row.get::<_, i32>(3)
+        ),
+        (10, 20, 0)
+    );
+    assert_eq!(row.get::<_, String>(4), "app");
+    let was = pgmoor_md5(&pair).await;
+    assert_eq!(row.get::<_, String>(2), was);
+
+    there
+        .batch_execute("select lo_unlink(4712); select lo_put(4711, 5, 'changed')")
+        .await
+        .unwrap();
+    hold.cross(&it, &Gateway::default(), go_on()).await.unwrap();
+
+    let row = admin(&pair.from)
+        .await
+        .query_one(
+            "select substr(lo_get(4711), 6, 7), (select count(*) from pg_largeobject_metadata)",
+            &[],
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        (row.get::<_, Vec<u8>>(0), row.get::<_, i64>(1)),
+        (b"changed".to_vec(), 1)
+    );
+}
+
+/// What the object holds at the old side, behind its fence.
+async fn pgmoor_md5(pair: &Pair) -> String {
+    let mut session = pair.source.wire("test").await.unwrap();
+    let row = session.row("select md5(lo_get(4711))").await.unwrap();
+    row.text(0).unwrap().to_owned()
+}
+
 /// What a move makes and must take away again.
 async fn left_behind(side: &pgmoor_ops::live_move::Side) -> Vec<String> {
     let mut session = side.wire("test").await.unwrap();
