@@ -3,7 +3,7 @@
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use pgmoor_testkit::{Pgmoor, Postgres};
+use pgmoor_testkit::{Pgmoor, Postgres, Stop};
 use tokio::process::{Child, Command};
 use tokio_postgres::Config;
 
@@ -119,6 +119,33 @@ async fn clients_see_no_error_while_their_database_moves_goes_back_and_moves_aga
     let written = writers.stop().await;
     assert_eq!(written.errors, Vec::<String>::new());
     written.assert_kept(&direct(&it.new)).await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_in_the_middle_of_a_cutover_loses_nothing() {
+    let it = Moving::new().await;
+    let writers = Writers::start(&gate(&it.pgmoor), 4);
+    writers.more_rows(20).await;
+    it.done(&["start", "--to", "new", "--until-caught-up"]).await;
+    let rounds = number_from("PGMOOR_TEST_MOVE_CRASHES", 6);
+    let mut crossed = 0;
+    for round in 0..rounds {
+        let verb = ["cutover", "rollback"][crossed % 2];
+        let moving = it.begin(&[verb, "--yes", "--unverified"]);
+        tokio::time::sleep(Duration::from_millis(60 + 47 * round as u64 % 400)).await;
+        let victim = [&it.old, &it.new][round / 2 % 2];
+        victim.restart(Stop::Kill9).await;
+        let ended = tokio::time::timeout(2 * STUCK, moving.wait_with_output()).await;
+        ended.expect("it ends").expect("it ran");
+        // Whatever it came to, saying it again brings it to its end.
+        it.done(&[verb, "--yes", "--unverified"]).await;
+        crossed += 1;
+        writers.more_rows(20).await;
+    }
+    let written = writers.stop().await;
+    written.assert_told_of_the_server();
+    let live = if crossed % 2 == 0 { &it.old } else { &it.new };
+    written.assert_kept(&direct(live)).await;
 }
 
 #[tokio::test]
