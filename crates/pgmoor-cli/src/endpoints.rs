@@ -156,8 +156,10 @@ impl Bundles {
         }
     }
 
-    /// Stops the servers, unless other gateways use them.
+    /// Gives back credentials that are on loan, and stops the servers, unless other gateways use them. Nobody is
+    /// logged in by now.
     pub(crate) async fn stop(self) {
+        self.identities.close().await;
         for (name, held) in self.servers {
             let outcome = held.lease.stop().await;
             info!(endpoint = name, ?outcome, "bundled endpoint released");

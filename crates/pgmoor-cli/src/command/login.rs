@@ -51,6 +51,8 @@ fn test(global: &Global, arguments: &LoginTest, output: Output) -> Result<Exit, 
         Format::Json => output.json(&report.json(failure.as_ref())),
         Format::Text => output.data(&report.text()),
     }
+    drop(connector);
+    runtime.block_on(bundles.stop());
     match failure {
         None => Ok(Exit::Ok),
         Some(failure) => {

@@ -1,6 +1,7 @@
 //! From the settings of a credential to who supplies it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pgmoor::Secret;
 use pgmoor::credential::renewal::Policy;
@@ -12,11 +13,16 @@ use pgmoor::endpoint::Endpoint;
 use pgmoor::settings::{
     CredentialProvider as Provider, CredentialSettings, FiledSecret, SecretFile, Value,
 };
+use tokio::time::{Instant, timeout_at};
+use tracing::warn;
 
 use super::kept::Kept;
 use crate::config::address;
 use crate::config::surroundings::Surroundings;
-use crate::output::Failure;
+use crate::output::{Failure, chain};
+
+/// How long issuers have, together, to take back what they hold for us when all stops.
+const GIVE_BACK: Duration = Duration::from_secs(5);
 
 /// Who supplies credentials to the endpoints, and who we are for clouds.
 #[derive(Debug, Default)]
@@ -50,6 +56,28 @@ impl Identities {
         let made_of = all_of(settings, address);
         let make = || provider(settings, address, surroundings, google);
         self.providers.get(made_of, make)
+    }
+
+    /// Gives back what is held for them elsewhere. What no issuer takes back in time ends by itself.
+    pub(super) async fn close(&self) {
+        let by = Instant::now() + GIVE_BACK;
+        for provider in self.providers.all() {
+            let closed = timeout_at(by, provider.close()).await;
+            let provider = provider.name();
+            match closed {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => warn!(
+                    provider,
+                    error = chain(&error),
+                    hint = error.hint(),
+                    "credential was not given back and ends by itself"
+                ),
+                Err(_) => warn!(
+                    provider,
+                    "credential was not given back in time and ends by itself"
+                ),
+            }
+        }
     }
 
     /// Forgets what no endpoint uses any more, when all of them have got theirs.

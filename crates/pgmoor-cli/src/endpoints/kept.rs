@@ -40,6 +40,11 @@ impl<T: Clone> Kept<T> {
         Ok(made)
     }
 
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().map(|entry| &entry.made)
+    }
+
     /// Forgets those that nobody got since it was called last.
     pub(super) fn forget_unused(&mut self) {
         self.0.retain(|entry| entry.is_used);

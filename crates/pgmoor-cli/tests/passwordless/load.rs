@@ -59,6 +59,17 @@ async fn credentials_of_ten_seconds_are_renewed_under_load_while_a_third_of_the_
         .collect();
     assert!(refused.is_empty(), "{refused:?}");
 
+    println!(
+        "{} s of load: {} transactions, each on a connection of its own, none failed; {} logins at the server, none \
+         refused; {} requests at the issuer, at most {} at once, every third failed, {} renewals",
+        seconds(),
+        report.transactions,
+        cloud.judge.verdicts().len(),
+        cloud.aws.count(),
+        cloud.aws.most_at_once(),
+        cloud.aws.issued().len(),
+    );
+
     let (log, arguments) = (
         pgmoor.log(),
         std::fs::read(format!("/proc/{}/cmdline", pgmoor.pid())),

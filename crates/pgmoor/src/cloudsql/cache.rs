@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::name::InstanceName;
 use super::schedule::{AHEAD, Limiter, next};
 use super::values::{Issuer, Values};
+use crate::credential::renewal::{Failures, Status};
 use crate::credential::{CredentialError, FailureCause, TokenError};
 
 /// How long one attempt may take.
@@ -56,6 +57,17 @@ struct Inner {
     failure: Option<CredentialError>,
     number: u64,
     used: Duration,
+    figures: Figures,
+}
+
+/// What is told of renewals.
+#[derive(Default)]
+struct Figures {
+    fetched_at: Option<SystemTime>,
+    renewals: u64,
+    failures: Failures,
+    failures_in_a_row: u32,
+    last_failure_at: Option<SystemTime>,
 }
 
 impl fmt::Debug for Cache {
@@ -151,6 +163,9 @@ impl Cache {
                 // Somebody else has found that out before.
                 return Some(held.clone());
             }
+            if by_login {
+                inner.figures.failures.count(FailureCause::Rejected);
+            }
             match inner.under_way() {
                 Some(flight) => flight,
                 None if !inner.limiter.wait(now).is_zero() => return None,
@@ -233,11 +248,13 @@ impl Cache {
             Ok(values) => {
                 let values = Arc::new(values);
                 inner.failure = None;
+                inner.figures.succeeded();
                 inner.held = Some(values.clone());
                 Ok(values)
             }
             Err(error) => {
                 inner.failure = Some(error.clone());
+                inner.figures.failed(error.cause());
                 match &inner.held {
                     Some(held) if !left(held).is_zero() => {
                         tracing::warn!(instance = %self.0.instance, error = %chain(&error), "certificate for Cloud SQL was not renewed and is kept while it is valid");
@@ -249,12 +266,53 @@ impl Cache {
         }
     }
 
+    /// How the certificate stands, and its renewal.
+    pub(super) fn status(&self) -> Status {
+        let (now, wall) = (self.now(), SystemTime::now());
+        let inner = self.lock();
+        let (held, figures) = (inner.held.as_ref(), &inner.figures);
+        let wait = match (&inner.failure, held) {
+            (Some(_), _) => Some(inner.limiter.wait(now)),
+            (None, Some(held)) => match self.0.refresh {
+                Refresh::Ahead => Some(next(left(held))),
+                Refresh::Lazy => Some(left(held).saturating_sub(AHEAD)),
+            },
+            (None, None) => None,
+        };
+        Status {
+            fetched_at: figures.fetched_at,
+            expires_at: held.map(|held| held.ends),
+            is_valid: held.is_some_and(|held| !left(held).is_zero()),
+            next_renewal: wait.map(|wait| wall + wait),
+            renewals: figures.renewals,
+            failures: figures.failures,
+            failures_in_a_row: figures.failures_in_a_row,
+            last_error: inner.failure.clone(),
+            last_failure_at: figures.last_failure_at,
+        }
+    }
+
     fn now(&self) -> Duration {
         self.0.started.elapsed()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Figures {
+    fn succeeded(&mut self) {
+        self.fetched_at = Some(SystemTime::now());
+        self.renewals += 1;
+        self.failures_in_a_row = 0;
+        self.last_failure_at = None;
+    }
+
+    fn failed(&mut self, cause: FailureCause) {
+        self.failures.count(cause);
+        self.failures_in_a_row += 1;
+        self.last_failure_at = Some(SystemTime::now());
     }
 }
 

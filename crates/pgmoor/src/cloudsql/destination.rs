@@ -93,6 +93,12 @@ impl Destination {
         &self.0.issuer
     }
 
+    /// The values of the instance that the name led to last.
+    pub(super) fn cache(&self) -> Option<Cache> {
+        let inner = lock(&self.0);
+        inner.known.as_ref().map(|known| known.cache.clone())
+    }
+
     /// The operator's own name, which the certificate may carry.
     pub(super) fn own_name(&self) -> Option<&str> {
         match &self.0.reference {

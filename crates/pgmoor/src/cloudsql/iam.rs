@@ -30,8 +30,12 @@ impl CredentialProvider for IamLogin {
         })
     }
 
+    /// Of the certificate, which is what logs in; of the token that it is made with while there is none.
     fn status(&self) -> Option<Status> {
-        self.0.issuer().login()?.status()
+        match self.0.cache() {
+            Some(cache) => Some(cache.status()),
+            None => self.0.issuer().login()?.status(),
+        }
     }
 
     fn examine<'a>(&'a self, request: Request<'a>) -> Examination<'a> {

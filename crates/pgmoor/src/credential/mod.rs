@@ -111,6 +111,9 @@ pub struct Request<'a> {
 pub type Supply<'a> =
     Pin<Box<dyn Future<Output = Result<Credential, CredentialError>> + Send + 'a>>;
 
+/// What was held elsewhere, when it is given back.
+pub type Closing<'a> = Pin<Box<dyn Future<Output = Result<(), CredentialError>> + Send + 'a>>;
+
 /// Supplies credentials.
 pub trait CredentialProvider: Send + Sync + fmt::Debug {
     /// What it is called: "password file /run/secrets/db".
@@ -129,6 +132,15 @@ pub trait CredentialProvider: Send + Sync + fmt::Debug {
     fn another<'a>(&'a self, request: Request<'a>, rejected: &'a Credential) -> Supply<'a> {
         let _ = rejected;
         self.credential(request)
+    }
+
+    /// Gives back what is held for it elsewhere, such as a lease, when nobody is logged in by it any more.
+    /// Afterwards it supplies nothing. It takes as long as the issuer does: whoever stops sets a limit.
+    ///
+    /// # Errors
+    /// Why that could not be given back; it ends by itself then.
+    fn close(&self) -> Closing<'_> {
+        Box::pin(std::future::ready(Ok(())))
     }
 
     /// How the renewal of what it supplies stands, where there is one. Of several the one that was

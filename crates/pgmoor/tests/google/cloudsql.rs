@@ -6,7 +6,7 @@ use std::time::Duration;
 use pgmoor::Secret;
 use pgmoor::cloudsql::{CloudSql, CloudSqlOptions, IpType, Refresh};
 use pgmoor::connector::{ConnectError, Connection, Connector, Login};
-use pgmoor::credential::{CredentialProvider, PasswordProvider};
+use pgmoor::credential::{CredentialProvider, FailureCause, PasswordProvider};
 use pgmoor_testkit::google::{CaMode, Fault, IAM_HBA, Instance, InstanceOptions, Service};
 use pgmoor_testkit::{Postgres, wait_for};
 use pgmoor_wire::{frontend, tag};
@@ -231,6 +231,51 @@ async fn certificate_is_renewed_ahead_without_anybody_asking() {
         site.instance.certificates() == 2
     })
     .await;
+}
+
+#[tokio::test]
+async fn figures_are_those_of_the_certificate_and_of_its_renewal() {
+    let site = Site::usual().await;
+    let life = Duration::from_secs(1_000);
+    site.instance
+        .change(|options| options.certificate_life = life);
+    let line = CloudSql::new(site.options.clone(), site.world.identity()).expect("name");
+    let login = line.iam_login().expect("it logs in by IAM");
+    let mut endpoint = line.endpoint();
+    endpoint.user = Some(APP.to_owned());
+    endpoint.dbname = Some("app".to_owned());
+    let connector = Connector::with_home(endpoint, login.clone(), None).expect("connector");
+    let connector = connector.by_line(Arc::new(line));
+    drop(open(&connector).await.expect("connection"));
+
+    let status = login.status().expect("figures");
+
+    let now = std::time::SystemTime::now();
+    let left = status.time_left(now).expect("it ends");
+    assert!(left <= life && left > life - PATIENCE, "{left:?}");
+    let next = status.next_renewal.expect("it is renewed");
+    let next = next.duration_since(now).expect("later");
+    // Four minutes before its end.
+    assert!(next <= life - Duration::from_secs(240), "{next:?}");
+    assert!(status.is_valid && status.last_error.is_none());
+    assert_eq!((status.renewals, status.failures.total()), (1, 0));
+
+    let google = &site.world.google;
+    google.fail_always(Service::EphemeralCert, Some(Fault::Status(503)));
+    site.postgres
+        .psql("alter role \"app@proj.iam\" nologin")
+        .await;
+    open(&connector).await.expect_err("may not log in");
+
+    let status = login.status().expect("figures");
+    assert_eq!(status.failures.of(FailureCause::Rejected), 1);
+    assert_eq!(status.failures.of(FailureCause::Unavailable), 1);
+    assert!(status.is_valid, "the one that is held is good still");
+    let why = status.last_error.expect("it failed").to_string();
+    assert!(
+        why.contains("Cloud SQL instance proj:europe-west1:db"),
+        "{why}"
+    );
 }
 
 #[tokio::test]

@@ -324,10 +324,12 @@ impl Shared {
         match (asked.method.as_str(), path) {
             ("GET", "auth/token/lookup-self") => Ok(self.look_up(&token)),
             ("POST" | "PUT", "auth/token/renew-self") => self.renew_token(&token),
+            ("POST" | "PUT", "auth/token/revoke-self") => Ok(self.revoke_own(&token)),
             _ if !may_read => Err(deny(403, "1 error occurred:\n\t* permission denied\n\n")),
             ("GET", path) if path == creds => self.lease(&token),
             ("GET", path) if path == static_creds => Ok(self.static_login()),
             ("PUT" | "POST", "sys/leases/renew") => self.renew_lease(asked),
+            ("PUT" | "POST", "sys/leases/revoke") => self.revoke_lease(asked),
             (_, path) if path == creds || path == static_creds => Err(unsupported()),
             (_, "sys/leases/renew" | "auth/token/lookup-self" | "auth/token/renew-self") => {
                 Err(unsupported())
@@ -432,6 +434,25 @@ impl Shared {
         Ok(wrap(json!({
             "lease_id": id, "renewable": true, "lease_duration": seconds_until(ends),
         })))
+    }
+
+    fn revoke_own(&self, token: &str) -> Reply {
+        self.state().tokens.remove(token);
+        self.sweep();
+        Reply::text(204, "")
+    }
+
+    fn revoke_lease(&self, asked: &Asked) -> Result<Reply, Reply> {
+        let fields = asked.json().unwrap_or_default();
+        let id = fields["lease_id"].as_str().unwrap_or_default();
+        let now = SystemTime::now();
+        match self.state().leases.get_mut(id) {
+            // Vault says nothing else of one that it does not know.
+            None => return Ok(Reply::text(204, "")),
+            Some(lease) => lease.ends = now,
+        }
+        self.sweep();
+        Ok(Reply::text(204, ""))
     }
 
     fn static_login(&self) -> Reply {

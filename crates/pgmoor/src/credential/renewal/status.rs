@@ -56,7 +56,7 @@ impl Failures {
         self.0.iter().sum()
     }
 
-    pub(super) fn count(&mut self, cause: FailureCause) {
+    pub(crate) fn count(&mut self, cause: FailureCause) {
         self.0[cause as usize] += 1;
     }
 }

@@ -9,7 +9,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::super::token::{FailureCause, TokenError};
-use crate::http::{Body, Client, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
+use crate::http::{
+    Body, Client, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
+};
 
 /// How long one request may take: a plugin may have to make a user first.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -163,6 +165,35 @@ impl Api {
             .await
     }
 
+    /// Ends a lease: its user is dropped when this returns.
+    pub(super) async fn revoke(
+        &self,
+        token: &Secret<String>,
+        lease: &str,
+    ) -> Result<(), TokenError> {
+        let act = format!("revoke the Vault lease {lease}");
+        let fields = json!({ "lease_id": lease, "sync": true });
+        let path = "sys/leases/revoke";
+        let answer = self.send(&act, Method::PUT, path, Some(token), Some(&fields));
+        match answer.await {
+            Ok(_) => Ok(()),
+            Err(error) if error.cause() == FailureCause::Refused => {
+                Err(error.hint("allow update on sys/leases/revoke in the token's policy"))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends a token, and with it all that was leased by it.
+    pub(super) async fn revoke_self(&self, token: &Secret<String>) -> Result<(), TokenError> {
+        let act = "revoke the Vault token";
+        let path = "auth/token/revoke-self";
+        let nothing = json!({});
+        self.send(act, Method::POST, path, Some(token), Some(&nothing))
+            .await?;
+        Ok(())
+    }
+
     async fn ask<T: DeserializeOwned>(
         &self,
         act: &str,
@@ -171,6 +202,20 @@ impl Api {
         token: Option<&Secret<String>>,
         fields: Option<&Value>,
     ) -> Result<T, TokenError> {
+        let answer = self.send(act, method, path, token, fields).await?;
+        let read = answer.body().json();
+        read.map_err(|error| TokenError::new(FailureCause::Malformed, act).because(error))
+    }
+
+    /// Sends a question, and gives the answer when it is a success.
+    async fn send(
+        &self,
+        act: &str,
+        method: Method,
+        path: &str,
+        token: Option<&Secret<String>>,
+        fields: Option<&Value>,
+    ) -> Result<Response, TokenError> {
         let mut request = Request::new(match fields {
             Some(fields) => Body::from(fields.to_string()),
             None => Body::empty(),
@@ -205,8 +250,7 @@ impl Api {
         if !answer.status().is_success() {
             return Err(refusal(act, &answer));
         }
-        let read = answer.body().json();
-        read.map_err(|error| TokenError::new(FailureCause::Malformed, act).because(error))
+        Ok(answer)
     }
 
     /// A token goes to nobody in clear text but to this machine.
@@ -240,7 +284,7 @@ fn granted(act: &str, answer: Granted) -> Result<Auth, TokenError> {
 }
 
 /// Why Vault said no, in its words, with what to do about it.
-fn refusal(act: &str, answer: &crate::http::Response) -> TokenError {
+fn refusal(act: &str, answer: &Response) -> TokenError {
     #[derive(Deserialize)]
     struct Errors {
         #[serde(default)]

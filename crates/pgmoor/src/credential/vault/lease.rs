@@ -40,6 +40,8 @@ struct Lease {
 pub(super) struct Held {
     session: Option<Session>,
     pub(super) leased: Option<Leased>,
+    /// Nothing is taken any more.
+    is_closed: bool,
 }
 
 impl Leased {
@@ -88,6 +90,10 @@ impl Held {
         role: &VaultRole,
         now: SystemTime,
     ) -> Result<Leased, TokenError> {
+        if self.is_closed {
+            let act = format!("get a user of Vault's database role {}", role.name);
+            return Err(TokenError::new(FailureCause::Unavailable, act).why("pgmoor stops"));
+        }
         let before = self.session.take();
         let was_at_hand = before.is_some();
         let session = login.session(api, before.clone(), now).await;
@@ -112,6 +118,27 @@ impl Held {
         }
         self.leased = Some(taken.clone());
         Ok(taken)
+    }
+
+    /// Has the user dropped, and ends the token where it is our own: with that go all users that were leased by
+    /// it. Nothing is taken afterwards.
+    pub(super) async fn give_back(
+        &mut self,
+        api: &Api,
+        login: &VaultLogin,
+    ) -> Result<(), TokenError> {
+        self.is_closed = true;
+        let (session, leased) = (self.session.take(), self.leased.take());
+        let Some(session) = session else {
+            return Ok(());
+        };
+        if login.is_own() {
+            return api.revoke_self(&session.token).await;
+        }
+        match leased.and_then(|leased| leased.lease) {
+            Some(lease) => api.revoke(&session.token, &lease.id).await,
+            None => Ok(()),
+        }
     }
 
     /// Forgets what a server rejected.

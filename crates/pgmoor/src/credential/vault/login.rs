@@ -83,6 +83,14 @@ fn life(seconds: u64, now: SystemTime) -> Option<(Duration, SystemTime)> {
 }
 
 impl VaultLogin {
+    /// Whether the token is one that we logged in for, and nobody else uses.
+    pub(super) fn is_own(&self) -> bool {
+        match self {
+            Self::AppRole { .. } | Self::Jwt { .. } => true,
+            Self::Token(_) | Self::Found { .. } => false,
+        }
+    }
+
     /// What is looked at, in that order, and the way that is gone.
     pub(super) fn considered(&self) -> Vec<Considered> {
         let (name, found) = match self {

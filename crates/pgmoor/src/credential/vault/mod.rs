@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::renewal::{Clock, Policy, Renewal, Status};
-use super::{Credential, CredentialProvider, Examination, Examined, Request, Supply};
+use super::{Closing, Credential, CredentialProvider, Examination, Examined, Request, Supply};
 use crate::http::Client;
 use api::Api;
 use lease::{Held, Leased};
@@ -124,6 +124,15 @@ impl CredentialProvider for VaultProvider {
         Box::pin(async {
             let is_it = |leased: &Leased| leased.credential.same_as(rejected);
             Ok(self.renewal.another(is_it).await?.credential)
+        })
+    }
+
+    fn close(&self) -> Closing<'_> {
+        Box::pin(async {
+            // What is being fetched is given back too.
+            let mut held = self.shared.held.lock().await;
+            let (api, login) = (&self.shared.api, &self.shared.login);
+            Ok(held.give_back(api, login).await?)
         })
     }
 
