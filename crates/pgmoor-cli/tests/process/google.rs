@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pgmoor_testkit::google::{Fault, Google, IAM_HBA, Instance, InstanceOptions, Service, scope};
+use pgmoor_testkit::google::{Google, IAM_HBA, Instance, InstanceOptions, Service, scope};
 use pgmoor_testkit::{Pgmoor, PgmoorBuilder, Postgres, wait_for};
 
 use crate::site::pgmoor;
@@ -103,7 +103,7 @@ async fn certificate_outlives_a_reload_while_the_api_is_down() {
     let gate = gate(&google, &instance).start().await;
     assert!(ask(&gate, "select 'one'").await.is_ok());
     for service in [Service::ConnectSettings, Service::EphemeralCert] {
-        google.fail_always(service, Some(Fault::Status(503)));
+        google.fail_always(service, Google::refusal(503));
     }
 
     let before = gate.reloads("success").await;

@@ -1,11 +1,10 @@
 //! Google's services on this host, as strict as the real ones: metadata server, OAuth tokens, token
 //! exchange, impersonation, the SQL Admin API, and what listens on port 3307 of an instance.
 //!
-//! Each refuses what the real one refuses, and does worse on command ([`Fault`]).
+//! Each refuses what the real one refuses, and does worse on command ([`Google::fail`]).
 
 pub mod scope;
 mod web;
-mod fault;
 mod aws;
 mod people;
 mod token;
@@ -14,6 +13,7 @@ mod sts;
 mod iam;
 mod instance;
 mod sql_admin;
+mod service;
 mod state;
 mod proxy;
 mod running;
@@ -26,13 +26,13 @@ use rcgen::{KeyPair, PKCS_RSA_SHA256};
 use serde_json::{Value, json};
 
 pub use aws::AwsKeys;
-pub use fault::{Fault, Service};
 pub use instance::{CaMode, InstanceOptions};
 pub use people::{Issued, database_user};
 pub use running::Instance;
+pub use service::Service;
 
 use crate::host::random_password;
-use crate::identity::{Judge, StandIn};
+use crate::identity::{Asked, Fault, Judge, Reply, StandIn};
 use people::Trusted;
 use state::{State, lock};
 
@@ -52,7 +52,6 @@ impl Google {
         let state = Arc::new(State {
             people: Mutex::default(),
             machine: Mutex::default(),
-            faults: Mutex::default(),
             instances: Mutex::default(),
             life: Mutex::new(Duration::from_secs(3_599)),
             aws: Mutex::default(),
@@ -60,11 +59,7 @@ impl Google {
             own: OnceLock::new(),
         });
         let answering = Arc::clone(&state);
-        let server = StandIn::start_async(move |asked| {
-            let state = Arc::clone(&answering);
-            async move { state.answer(asked).await }
-        })
-        .await;
+        let server = StandIn::start(move |asked| answering.answer(asked)).await;
         let own = SocketAddr::from(([127, 0, 0, 1], server.port()));
         state.own.set(own).expect("it is set once");
         Google { state, server }
@@ -85,19 +80,29 @@ impl Google {
         *lock(&self.state.life) = life;
     }
 
-    /// A service does this instead of its work, so many times.
+    /// A service does this instead of its work, so many times, after what it is to do wrong already.
     pub fn fail(&self, service: Service, fault: Fault, times: usize) {
-        lock(&self.state.faults).push(service, fault, times);
+        let which = move |asked: &Asked| Service::of(asked) == Some(service);
+        self.server.fail_these(which, times, fault);
     }
 
-    /// A service does this until it is told otherwise.
-    pub fn fail_always(&self, service: Service, fault: Option<Fault>) {
-        lock(&self.state.faults).always(service, fault);
+    /// A service does this instead of its work from now on.
+    pub fn fail_always(&self, service: Service, fault: Fault) {
+        self.fail(service, fault, usize::MAX);
+    }
+
+    /// A service refuses with this status, in the words of Google's APIs.
+    pub fn refusal(status: u16) -> Fault {
+        Fault::Instead(Reply::refused(status, "injected by the test"))
     }
 
     /// How often a service was asked.
-    pub fn calls(&self, service: Service) -> u64 {
-        lock(&self.state.faults).calls(service)
+    pub fn calls(&self, service: Service) -> usize {
+        let asked = self.server.asked();
+        let ours = asked
+            .iter()
+            .filter(|asked| Service::of(asked) == Some(service));
+        ours.count()
     }
 
     /// All tokens that were ever given out: what must be found in no log.

@@ -7,17 +7,16 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::aws::{self, AwsKeys};
-use super::fault::{Fault, Faults, Service};
 use super::instance::Held;
 use super::metadata::{self, Machine};
 use super::people::People;
+use super::service::Service;
 use super::web::{Asked, Reply};
 use super::{iam, sql_admin, sts, token};
 
 pub(crate) struct State {
     pub(super) people: Mutex<People>,
     pub(super) machine: Mutex<Machine>,
-    pub(super) faults: Mutex<Faults>,
     pub(super) instances: Mutex<Vec<Held>>,
     pub(super) life: Mutex<Duration>,
     /// Keys for whoever asks the metadata server of AWS.
@@ -25,11 +24,6 @@ pub(crate) struct State {
     /// What `GET /subject` gives, and the header that it wants.
     pub(super) subject: Mutex<Option<(String, String)>>,
     pub(super) own: OnceLock<SocketAddr>,
-}
-
-/// Slow on purpose: how long is what the test asked for.
-async fn wait(time: Duration) {
-    let _ = tokio::time::timeout(time, std::future::pending::<()>()).await;
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -56,38 +50,12 @@ impl State {
         )
     }
 
-    fn service(request: &Asked) -> Option<Service> {
-        match request.path.as_str() {
-            "/token" => Some(Service::Token),
-            "/v1/token" => Some(Service::TokenExchange),
-            "/subject" => Some(Service::Subject),
-            path if path.starts_with("/latest/") => Some(Service::Subject),
-            path if iam::is_ours(path) => Some(Service::Impersonation),
-            path if metadata::is_ours(path) => Some(Service::Metadata),
-            path => Some(match sql_admin::call(path)? {
-                sql_admin::Call::Settings { .. } => Service::ConnectSettings,
-                sql_admin::Call::Certificate { .. } => Service::EphemeralCert,
-                sql_admin::Call::Resolve { .. } => Service::ResolveSettings,
-            }),
-        }
-    }
-
-    pub(super) async fn answer(&self, mut request: Asked) -> Reply {
-        request.path = request.plain_path();
-        let Some(service) = Self::service(&request) else {
+    pub(super) fn answer(&self, asked: &Asked) -> Reply {
+        let mut request = asked.clone();
+        request.path = asked.plain_path();
+        let Some(service) = Service::of(asked) else {
             return Reply::refused(404, format!("no such path: {}", request.path));
         };
-        let fault = lock(&self.faults).called(service);
-        match fault {
-            Some(Fault::Slow(time)) => wait(time).await,
-            Some(Fault::Silent) => std::future::pending().await,
-            Some(fault) => {
-                if let Some(reply) = fault.reply() {
-                    return reply;
-                }
-            }
-            None => {}
-        }
         let (mut people, life) = (self.people(), *lock(&self.life));
         match service {
             Service::Metadata => {

@@ -1,6 +1,5 @@
 //! A small HTTP/1.1 server for stand-ins: it remembers what it was asked, and misbehaves on demand.
 
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -66,21 +65,18 @@ pub struct StandIn {
     serving: JoinHandle<()>,
 }
 
-/// An answer, when it comes.
-type Answering = Pin<Box<dyn Future<Output = Reply> + Send>>;
-
 struct Shared {
-    answer: Box<dyn Fn(Asked) -> Answering + Send + Sync>,
+    answer: Box<dyn Fn(&Asked) -> Reply + Send + Sync>,
     asked: Mutex<Vec<Asked>>,
-    plan: Mutex<Plan>,
+    plans: Mutex<Vec<Plan>>,
     now: AtomicUsize,
     most: AtomicUsize,
 }
 
 /// Which requests go wrong, and how.
-#[derive(Default)]
 struct Plan {
-    fault: Option<Fault>,
+    which: Box<dyn Fn(&Asked) -> bool + Send + Sync>,
+    fault: Fault,
     /// So many more of them.
     left: usize,
     /// Every so-manieth of them.
@@ -171,15 +167,7 @@ impl Reply {
 impl StandIn {
     /// Starts one that answers by `answer`.
     pub async fn start(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
-        Self::start_with(None, at_once(answer)).await
-    }
-
-    /// Starts one whose answers take their time.
-    pub async fn start_async<A>(answer: impl Fn(Asked) -> A + Send + Sync + 'static) -> Self
-    where
-        A: Future<Output = Reply> + Send + 'static,
-    {
-        Self::start_with(None, move |asked| Box::pin(answer(asked)) as Answering).await
+        Self::start_with(None, answer).await
     }
 
     /// Starts one that speaks TLS and shows this certificate.
@@ -190,19 +178,19 @@ impl StandIn {
         let mut config = (*server_config(certificate, None)).clone();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        Self::start_with(Some(acceptor), at_once(answer)).await
+        Self::start_with(Some(acceptor), answer).await
     }
 
     async fn start_with(
         acceptor: Option<TlsAcceptor>,
-        answer: impl Fn(Asked) -> Answering + Send + Sync + 'static,
+        answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("listen");
         let port = listener.local_addr().expect("address").port();
         let shared = Arc::new(Shared {
             answer: Box::new(answer),
             asked: Mutex::default(),
-            plan: Mutex::default(),
+            plans: Mutex::default(),
             now: AtomicUsize::new(0),
             most: AtomicUsize::new(0),
         });
@@ -260,14 +248,9 @@ impl StandIn {
         self.shared.most.load(Ordering::SeqCst)
     }
 
-    /// Answers the next `count` requests wrong.
+    /// Answers the next `count` requests wrong, and no others any more.
     pub fn fail_next(&self, count: usize, fault: Fault) {
-        *lock(&self.shared.plan) = Plan {
-            fault: Some(fault),
-            left: count,
-            every: 1,
-            seen: 0,
-        };
+        *lock(&self.shared.plans) = vec![Plan::new(|_| true, count, fault)];
     }
 
     /// Answers all requests wrong until further notice.
@@ -277,13 +260,23 @@ impl StandIn {
 
     /// Answers one of so many requests wrong until further notice.
     pub fn fail_every(&self, every: usize, fault: Fault) {
-        self.fail(fault);
-        lock(&self.shared.plan).every = every;
+        let plan = Plan::new(|_| true, usize::MAX, fault);
+        *lock(&self.shared.plans) = vec![Plan { every, ..plan }];
+    }
+
+    /// Answers the next `count` of these requests wrong, after those of them that are to go wrong already.
+    pub fn fail_these(
+        &self,
+        which: impl Fn(&Asked) -> bool + Send + Sync + 'static,
+        count: usize,
+        fault: Fault,
+    ) {
+        lock(&self.shared.plans).push(Plan::new(which, count, fault));
     }
 
     /// Answers well again.
     pub fn heal(&self) {
-        *lock(&self.shared.plan) = Plan::default();
+        lock(&self.shared.plans).clear();
     }
 }
 
@@ -294,19 +287,31 @@ impl Drop for StandIn {
 }
 
 impl Plan {
-    fn next(&mut self) -> Option<Fault> {
-        let fault = self.fault.clone()?;
+    fn new(
+        which: impl Fn(&Asked) -> bool + Send + Sync + 'static,
+        left: usize,
+        fault: Fault,
+    ) -> Self {
+        Self {
+            which: Box::new(which),
+            fault,
+            left,
+            every: 1,
+            seen: 0,
+        }
+    }
+
+    fn next(&mut self, asked: &Asked) -> Option<Fault> {
+        if self.left == 0 || !(self.which)(asked) {
+            return None;
+        }
         self.seen += 1;
-        if self.left == 0 || !self.seen.is_multiple_of(self.every) {
+        if !self.seen.is_multiple_of(self.every) {
             return None;
         }
         self.left -= 1;
-        Some(fault)
+        Some(self.fault.clone())
     }
-}
-
-fn at_once(answer: impl Fn(&Asked) -> Reply) -> impl Fn(Asked) -> Answering {
-    move |asked| Box::pin(std::future::ready(answer(&asked)))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -330,13 +335,15 @@ async fn answer(
     asked: Asked,
 ) -> Option<()> {
     lock(&shared.asked).push(asked.clone());
-    let fault = lock(&shared.plan).next();
+    let fault = lock(&shared.plans)
+        .iter_mut()
+        .find_map(|plan| plan.next(&asked));
     let reply = match fault {
-        None => (shared.answer)(asked).await,
+        None => (shared.answer)(&asked),
         Some(Fault::Instead(reply)) => reply,
         Some(Fault::Late(pause)) => {
             tokio::time::sleep(pause).await;
-            (shared.answer)(asked).await
+            (shared.answer)(&asked)
         }
         Some(Fault::Silence) => {
             // Until the other side gives up.

@@ -7,7 +7,8 @@ use pgmoor::Secret;
 use pgmoor::cloudsql::{CloudSql, CloudSqlOptions, IpType, Refresh};
 use pgmoor::connector::{ConnectError, Connection, Connector, Login};
 use pgmoor::credential::{CredentialProvider, FailureCause, PasswordProvider};
-use pgmoor_testkit::google::{CaMode, Fault, IAM_HBA, Instance, InstanceOptions, Service};
+use pgmoor_testkit::google::{CaMode, Google, IAM_HBA, Instance, InstanceOptions, Service};
+use pgmoor_testkit::identity::Fault;
 use pgmoor_testkit::{Postgres, wait_for};
 use pgmoor_wire::{frontend, tag};
 use tokio::time::Instant;
@@ -261,7 +262,7 @@ async fn figures_are_those_of_the_certificate_and_of_its_renewal() {
     assert_eq!((status.renewals, status.failures.total()), (1, 0));
 
     let google = &site.world.google;
-    google.fail_always(Service::EphemeralCert, Some(Fault::Status(503)));
+    google.fail_always(Service::EphemeralCert, Google::refusal(503));
     site.postgres
         .psql("alter role \"app@proj.iam\" nologin")
         .await;
@@ -353,10 +354,10 @@ async fn api_with_trouble_of_its_own_is_asked_again() {
     let site = Site::usual().await;
     site.world
         .google
-        .fail(Service::ConnectSettings, Fault::Status(503), 2);
+        .fail(Service::ConnectSettings, Google::refusal(503), 2);
     site.world
         .google
-        .fail(Service::EphemeralCert, Fault::Status(500), 1);
+        .fail(Service::EphemeralCert, Google::refusal(500), 1);
     assert!(open(&site.connector()).await.is_ok());
     assert_eq!(site.world.google.calls(Service::ConnectSettings), 3);
 }
@@ -370,7 +371,7 @@ async fn values_that_are_good_stay_in_use_while_the_api_is_away() {
     drop(open(&connector).await.expect("connection"));
     site.world
         .google
-        .fail_always(Service::EphemeralCert, Some(Fault::Status(400)));
+        .fail_always(Service::EphemeralCert, Google::refusal(400));
     let asked = site.world.google.calls(Service::EphemeralCert);
 
     wait_for("a renewal that fails", PATIENCE, async || {
@@ -417,7 +418,7 @@ async fn instance_that_is_not_there_ends_at_the_deadline_with_its_name() {
 
     site.world
         .google
-        .fail_always(Service::ConnectSettings, Some(Fault::Silent));
+        .fail_always(Service::ConnectSettings, Fault::Silence);
     let connector = site.connector();
     let deadline = Instant::now() + Duration::from_millis(300);
     let error = connector

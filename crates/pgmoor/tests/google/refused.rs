@@ -2,7 +2,8 @@
 
 use pgmoor::cloudsql::IpType;
 use pgmoor::connector::Login;
-use pgmoor_testkit::google::{Fault, Service};
+use pgmoor_testkit::google::Service;
+use pgmoor_testkit::identity::Fault;
 use pgmoor_testkit::wait_for;
 use tokio::time::Instant;
 
@@ -56,7 +57,7 @@ async fn refused_login_takes_the_certificate_from_nobody() {
         site.postgres.psql(&change).await;
     };
     let google = &site.world.google;
-    google.fail_always(Service::EphemeralCert, Some(Fault::Silent));
+    google.fail_always(Service::EphemeralCert, Fault::Silence);
     let asked = google.calls(Service::EphemeralCert);
     role("nologin").await;
     let (refused, by) = (connector.clone(), Instant::now() + PATIENCE);

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use pgmoor::credential::google::LOGIN;
 use pgmoor::credential::{FailureCause, Outcome, Token, TokenSource};
-use pgmoor_testkit::google::{Fault, Google, Service, scope};
+use pgmoor_testkit::google::{Google, Service, scope};
+use pgmoor_testkit::identity::{Fault, Reply};
 use serde_json::json;
 
 use crate::common::{APP, ROBOT, World, acting_as, federated, program, told};
@@ -475,17 +476,19 @@ async fn quota_project_is_counted_only_where_that_is_allowed() {
 #[tokio::test]
 async fn services_with_trouble_of_their_own_are_asked_again_and_others_not() {
     let world = World::with_file(|google| google.key_file(APP)).await;
-    world.google.fail(Service::Token, Fault::Status(503), 2);
+    world.google.fail(Service::Token, Google::refusal(503), 2);
     assert_eq!(world.principal().await, APP);
     assert_eq!(world.google.calls(Service::Token), 3);
 
-    world.google.fail(Service::Token, Fault::TooMany(7), 1);
+    let reply = Reply::text(429, "{}").with("retry-after", "7");
+    world.google.fail(Service::Token, Fault::Instead(reply), 1);
     let error = world.mint().await.expect_err("throttled");
     assert_eq!(error.cause(), FailureCause::Throttled);
     assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
     assert_eq!(world.google.calls(Service::Token), 4);
 
-    world.google.fail(Service::Token, Fault::Garbage, 1);
+    let portal = Reply::text(200, "<html>captive portal</html>");
+    world.google.fail(Service::Token, Fault::Instead(portal), 1);
     let error = world.mint().await.expect_err("garbage");
     assert_eq!(error.cause(), FailureCause::Malformed);
     assert_eq!(world.google.calls(Service::Token), 5);
