@@ -2,6 +2,7 @@
 
 mod aws;
 mod azure;
+mod cloudsql;
 mod load;
 mod login;
 mod matrix;
@@ -9,3 +10,5 @@ mod refusals;
 mod plain;
 mod site;
 mod vault;
+
+mod loan;
