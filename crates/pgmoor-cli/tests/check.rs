@@ -271,6 +271,51 @@ async fn who_watches_is_told_what_changes_and_ends_it_by_a_signal() {
     assert_eq!(status.code(), Some(0));
 }
 
+/// On a terminal of 24 lines, as script(1) of util-linux gives one.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_screen_is_written_anew_with_what_did_not_pass_and_what_changed() {
+    let postgres = Postgres::start().await;
+    let here = directory();
+    let log = here.path().join("log");
+    let program = assert_cmd::cargo::cargo_bin("pgmoor");
+    let watch = format!(
+        "stty rows 24 cols 80; exec '{}' check --url env:URL --watch=200ms --timeout 5s",
+        program.display()
+    );
+    let mut child = std::process::Command::new("script")
+        .args(["--quiet", "--flush", "--return", "--command", &watch])
+        .arg(&log)
+        .env("URL", postgres.url())
+        .env("TERM", "xterm")
+        .env_remove("NO_COLOR")
+        .current_dir(here.path())
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("script(1) starts");
+    let frames = || -> Vec<String> {
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        let frames = text.split("\x1b[H").skip(1).map(str::to_owned);
+        frames.collect()
+    };
+    let patience = Duration::from_secs(60);
+    let shows = |what: &'static str| {
+        let is_shown = frames().last().is_some_and(|frame| frame.contains(what));
+        std::future::ready(is_shown)
+    };
+    wait_for("the first screen", patience, || shows("Ctrl-C ends it")).await;
+    postgres.stop(Stop::Fast).await;
+    wait_for("the change", patience, || shows("PGM-NET-002 ok -> FAIL")).await;
+    // The terminal goes away.
+    child.kill().expect("ends");
+    child.wait().expect("ended");
+
+    for frame in frames() {
+        assert!(frame.lines().count() <= 24, "{frame}");
+    }
+}
+
 #[tokio::test]
 async fn waiting_ends_at_once_where_it_changes_nothing() {
     let postgres = Postgres::start().await;

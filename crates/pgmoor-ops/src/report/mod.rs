@@ -4,6 +4,8 @@ mod data;
 
 mod text;
 
+mod screen;
+
 mod html;
 
 mod changes;
@@ -13,4 +15,5 @@ pub use data::{
     Counts, DatabaseReport, Finding, Program, Report, SCHEMA, ServerLine, Status, schema,
 };
 pub use html::write as html;
+pub use screen::{Size, write as screen};
 pub use text::write as text;

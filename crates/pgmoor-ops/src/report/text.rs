@@ -204,7 +204,7 @@ fn together(ids: &[&str]) -> String {
 }
 
 /// The status as a word of four letters, coloured.
-fn word(status: Status) -> String {
+pub(super) fn word(status: Status) -> String {
     let colour = match status {
         Status::Skip => "\x1b[2m",
         Status::Ok => "\x1b[32m",
@@ -214,7 +214,7 @@ fn word(status: Status) -> String {
     format!("{colour}{:<4}{RESET}", status.word())
 }
 
-fn counts(counts: Counts) -> String {
+pub(super) fn counts(counts: Counts) -> String {
     let Counts {
         ok,
         warn,

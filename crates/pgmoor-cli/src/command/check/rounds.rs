@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use indicatif::ProgressBar;
 use pgmoor_ops::preflight::{self, Examination, Options};
-use pgmoor_ops::report::{self, Report, Status};
+use pgmoor_ops::report::{self, Report, Size};
 use serde_json::json;
+use terminal_size::{Height, Width, terminal_size};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -18,8 +19,18 @@ use crate::output::{Failure, Form, Output, SCHEMA, say};
 const PAUSE: Duration = Duration::from_secs(1);
 /// Between two lines that say the same.
 const SAY_AGAIN: Duration = Duration::from_secs(10);
-/// Puts the cursor at the top and clears the screen.
-const CLEAR: &str = "\x1b[H\x1b[2J";
+/// Clears the screen; puts the cursor at its top; clears the rest of a line; and of the screen.
+const CLEAR: &str = "\x1b[2J";
+const HOME: &str = "\x1b[H";
+const REST_OF_LINE: &str = "\x1b[K\n";
+const REST: &str = "\x1b[K\x1b[J";
+/// How many changes are kept for the screen.
+const KEPT: usize = 100;
+/// What a terminal has that does not say how large it is.
+const USUAL: Size = Size {
+    rows: 24,
+    columns: 80,
+};
 
 /// One look; on a terminal, a line shows how far it is.
 pub(super) async fn once(examinations: &mut [Examination], options: &Options) -> Report {
@@ -27,7 +38,8 @@ pub(super) async fn once(examinations: &mut [Examination], options: &Options) ->
     let count = examinations.len();
     // Hidden by itself where standard error is no terminal.
     let progress = ProgressBar::new_spinner();
-    progress.set_message(format!("looking at {count} databases"));
+    let databases = if count == 1 { "database" } else { "databases" };
+    progress.set_message(format!("looking at {count} {databases}"));
     if count > 1 {
         progress.enable_steady_tick(Duration::from_millis(120));
     }
@@ -95,8 +107,9 @@ pub(super) async fn until_connected(
 
 /// Looks every so often, until it is interrupted; gives the last report.
 ///
-/// On a terminal the screen is written anew each time. Elsewhere the first report is followed by what
-/// changes, a line each; as JSON, a line for each report.
+/// On a terminal the screen is written anew each time, with what did not pass and the last changes. Elsewhere,
+/// and where escape sequences are not wanted, the first report is followed by what changes, a line each; as
+/// JSON, a line for each report.
 pub(super) async fn watch(
     first: Report,
     examinations: &mut [Examination],
@@ -109,12 +122,9 @@ pub(super) async fn watch(
         |error: std::io::Error| Failure::new(Exit::Bug, "cannot wait for signals").because(&error);
     let mut interrupted = signal(SignalKind::interrupt()).map_err(no_signals)?;
     let mut ended = signal(SignalKind::terminate()).map_err(no_signals)?;
-    let on_screen = form == Form::Text && std::io::stdout().is_terminal();
-    if form == Form::Json {
-        line(output, &json!({ "type": "version", "schema": SCHEMA }));
-    }
+    let mut shown = Shown::new(form, output);
+    shown.begin(&first);
     let mut last = first;
-    show(&last, None, form, on_screen, output);
     loop {
         let next = Instant::now() + every;
         let round = async {
@@ -124,38 +134,104 @@ pub(super) async fn watch(
         };
         let report = tokio::select! {
             report = round => report,
-            _ = interrupted.recv() => return Ok(last),
-            _ = ended.recv() => return Ok(last),
+            _ = interrupted.recv() => break,
+            _ = ended.recv() => break,
         };
-        show(&report, Some(&last), form, on_screen, output);
+        shown.go_on(&last, &report);
         last = report;
     }
+    shown.end();
+    Ok(last)
 }
 
-fn show(report: &Report, before: Option<&Report>, form: Form, on_screen: bool, output: Output) {
-    match (form, before) {
-        (Form::Json, _) => line(output, &json!({ "type": "report", "report": report })),
-        (_, None) if !on_screen => output.data(&form::write(report, Form::Text)),
-        (_, Some(before)) if !on_screen => {
-            for change in report::changes(before, report) {
-                let word = |status: Status| status.word();
-                output.data(&format!(
-                    "{} {} {} {} -> {}: {}\n",
-                    report.started_at,
-                    change.database,
-                    change.id,
-                    word(change.before),
-                    word(change.now),
-                    change.seen.replace('\n', "; "),
-                ));
+/// What a watch writes, and how.
+enum Shown {
+    /// A screen, with the last changes.
+    Screen {
+        changes: Vec<String>,
+        output: Output,
+    },
+    /// The changes.
+    Lines(Output),
+    /// The reports.
+    Json(Output),
+}
+
+impl Shown {
+    fn new(form: Form, output: Output) -> Self {
+        let stdout = std::io::stdout();
+        // Without escape sequences there is no screen to go back to the top of.
+        let takes_escapes = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
+        match form {
+            Form::Json => Self::Json(output),
+            _ if stdout.is_terminal() && takes_escapes => Self::Screen {
+                changes: Vec::new(),
+                output,
+            },
+            _ => Self::Lines(output),
+        }
+    }
+
+    fn begin(&self, report: &Report) {
+        match self {
+            Self::Json(output) => {
+                line(*output, &json!({ "type": "version", "schema": SCHEMA }));
+                line(*output, &json!({ "type": "report", "report": report }));
+            }
+            Self::Lines(output) => output.data(&form::write(report, Form::Text)),
+            Self::Screen { output, .. } => {
+                output.data(CLEAR);
+                self.draw(report);
             }
         }
-        _ => {
-            let text = form::write(report, Form::Text);
-            output.data(&format!(
-                "{CLEAR}{text}{}; Ctrl-C ends it\n",
-                report.started_at
-            ));
+    }
+
+    fn go_on(&mut self, before: &Report, report: &Report) {
+        let changed = report::changes(before, report).into_iter().map(|change| {
+            format!(
+                "{} {} {} {} -> {}: {}",
+                report.started_at,
+                change.database,
+                change.id,
+                change.before.word(),
+                change.now.word(),
+                change.seen.replace('\n', "; "),
+            )
+        });
+        match self {
+            Self::Json(output) => line(*output, &json!({ "type": "report", "report": report })),
+            Self::Lines(output) => {
+                for change in changed {
+                    output.data(&format!("{change}\n"));
+                }
+            }
+            Self::Screen { changes, .. } => {
+                changes.extend(changed);
+                changes.drain(..changes.len().saturating_sub(KEPT));
+                self.draw(report);
+            }
+        }
+    }
+
+    fn draw(&self, report: &Report) {
+        let Self::Screen { changes, output } = self else {
+            return;
+        };
+        let size = terminal_size().map_or(USUAL, |(Width(columns), Height(rows))| Size {
+            rows: rows.into(),
+            columns: columns.into(),
+        });
+        // The day is known to whoever watches.
+        let time = report.started_at.split_once('T').map(|(_, time)| time);
+        let footer = format!("{}; Ctrl-C ends it", time.unwrap_or(&report.started_at));
+        let lines = report::screen(report, changes, &footer, size);
+        // One write, and nothing is cleared before it is written over: it does not flicker.
+        output.data(&format!("{HOME}{}{REST}", lines.join(REST_OF_LINE)));
+    }
+
+    fn end(&self) {
+        if let Self::Screen { output, .. } = self {
+            output.data("\n");
         }
     }
 }
