@@ -54,14 +54,22 @@ pub fn judge(ground: Ground<'_>, selection: &Selection) -> Vec<Judged> {
     let outcomes: Vec<(&Check, Outcome)> = outcomes.collect();
     // Also one that is not shown may be why another has no ground.
     let failed = |outcome: &Outcome| matches!(outcome, Ok(verdict) if verdict.grade == Grade::Fail);
-    let culprit = outcomes.iter().find(|(_, outcome)| failed(outcome));
-    let culprit = culprit.map(|(check, _)| check.id);
+    let culprits: Vec<&Check> = outcomes
+        .iter()
+        .filter(|(_, outcome)| failed(outcome))
+        .map(|(check, _)| *check)
+        .collect();
+    // Nothing falls because of what stands on it.
+    let culprit = |fallen: &Check| {
+        let mut before = culprits.iter().filter(|check| check.layer <= fallen.layer);
+        before.next().map(|check| check.id)
+    };
     let wanted = outcomes
         .into_iter()
         .filter(|(check, _)| selection.wants(check));
     let judged = wanted.map(|(check, outcome)| Judged {
         check,
-        outcome: outcome.map_err(|skip| reason(skip, culprit)),
+        outcome: outcome.map_err(|skip| reason(skip, culprit(check))),
     });
     judged.collect()
 }

@@ -43,6 +43,9 @@ pub(super) async fn facts(subject: &Subject, wanted: &Wanted<'_>) -> Facts {
     } else if is_postgres_by_tls(&facts) {
         let database = subject.database.as_deref();
         facts.plain = plain::read(connector, database, wanted.limit).await;
+    } else if session.is_some() {
+        let reason = "the server has no TLS, see PGM-TLS-003";
+        facts.plain = Err(Unread::NotApplicable(reason.to_owned()));
     }
     if let Some(session) = session {
         through(&session, subject, connector, &mut facts, wanted).await;

@@ -175,7 +175,7 @@ fn shares(bar: &Bar) -> Markup {
             @for (index, part) in bar.parts.iter().enumerate().filter(|(_, part)| part.value > 0) {
                 span class={ "key p" (index) } {} (part.name) " " (part.value) " "
             }
-            "free " (bar.free()) " of " (bar.total)
+            span class="key free" {} "free " (bar.free()) " of " (bar.total)
         }
     }
 }

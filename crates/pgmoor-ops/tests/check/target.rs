@@ -183,3 +183,18 @@ async fn a_target_that_is_not_there_is_one_finding_and_none_named_is_none() {
         (Status::Skip, "no target is named; add --to")
     );
 }
+
+#[tokio::test]
+async fn what_is_skipped_is_never_blamed_on_a_layer_that_stands_on_it() {
+    // Without TLS, without wal_level = logical: a failure in the last layer only.
+    let (from, to) = (Postgres::start().await, Postgres::start().await);
+    let report = moving(&from, &to).await;
+    assert!(report.first.as_deref().is_some_and(|id| id.starts_with("PGM-MOV-")));
+
+    for check in &report.checks {
+        let is_move = check.id.starts_with("PGM-MOV-");
+        assert!(is_move || !check.seen.contains("PGM-MOV-"), "{check:?}");
+    }
+    let plain = finding(&report, "PGM-TLS-013");
+    assert_eq!(plain.seen, "the server has no TLS, see PGM-TLS-003");
+}
