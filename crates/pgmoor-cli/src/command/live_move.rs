@@ -286,9 +286,11 @@ fn hint_after(direction: Direction) -> &'static str {
 /// An error as it is told to people.
 fn failure(error: MoveError) -> Failure {
     let exit = match &error {
-        MoveError::Server(pgmoor_ops::Error::Connect { .. }) => Exit::Unreachable,
+        MoveError::Server(error) if matches!(**error, pgmoor_ops::Error::Connect { .. }) => {
+            Exit::Unreachable
+        }
         MoveError::Traffic(error) if error.is_retryable() => Exit::Unreachable,
-        MoveError::Copy(CopyError::Different { .. }) => Exit::Mismatch,
+        MoveError::Copy(error) if matches!(**error, CopyError::Different { .. }) => Exit::Mismatch,
         MoveError::Interrupted | MoveError::TakenOver => Exit::Interrupted,
         MoveError::Different { .. } | MoveError::Diverged { .. } => Exit::Mismatch,
         _ => Exit::Refused,

@@ -126,13 +126,15 @@ async fn a_server_that_is_killed_in_the_middle_of_a_cutover_loses_nothing() {
     let it = Moving::new().await;
     let writers = Writers::start(&gate(&it.pgmoor), 4);
     writers.more_rows(20).await;
-    it.done(&["start", "--to", "new", "--until-caught-up"]).await;
+    it.done(&["start", "--to", "new", "--until-caught-up"])
+        .await;
     let rounds = number_from("PGMOOR_TEST_MOVE_CRASHES", 6);
     let mut crossed = 0;
     for round in 0..rounds {
         let verb = ["cutover", "rollback"][crossed % 2];
-        let moving = it.begin(&[verb, "--yes", "--unverified"]);
-        tokio::time::sleep(Duration::from_millis(60 + 47 * round as u64 % 400)).await;
+        let mut moving = it.begin(&[verb, "--yes", "--unverified"]);
+        let after = Duration::from_millis(60 + 47 * round as u64 % 400);
+        let _ = tokio::time::timeout(after, moving.wait()).await;
         let victim = [&it.old, &it.new][round / 2 % 2];
         victim.restart(Stop::Kill9).await;
         let ended = tokio::time::timeout(2 * STUCK, moving.wait_with_output()).await;

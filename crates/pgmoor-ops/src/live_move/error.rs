@@ -15,10 +15,10 @@ use crate::wire_session::WireError;
 pub enum MoveError {
     /// A server did not do what was asked, or cannot be reached.
     #[error(transparent)]
-    Server(#[from] Error),
+    Server(Box<Error>),
     /// The initial copy, or a comparison of rows, did not come to its end.
     #[error(transparent)]
-    Copy(#[from] CopyError),
+    Copy(Box<CopyError>),
     /// The gateway did not.
     #[error(transparent)]
     Traffic(#[from] TrafficError),
@@ -130,9 +130,21 @@ pub enum MoveError {
     },
 }
 
+impl From<Error> for MoveError {
+    fn from(error: Error) -> Self {
+        Self::Server(Box::new(error))
+    }
+}
+
+impl From<CopyError> for MoveError {
+    fn from(error: CopyError) -> Self {
+        Self::Copy(Box::new(error))
+    }
+}
+
 impl From<WireError> for MoveError {
     fn from(error: WireError) -> Self {
-        Self::Server(error.into())
+        Error::from(error).into()
     }
 }
 

@@ -21,6 +21,8 @@ pub mod fence;
 
 pub mod journal;
 
+mod lock;
+
 pub mod sequences;
 
 pub mod large_objects;
@@ -39,12 +41,17 @@ mod crossing;
 
 mod mover;
 
+mod hold;
+
+mod ending;
+
 mod status;
 
 pub use crossing::Crossed;
 pub use error::MoveError;
 pub use event::{Event, Listener};
 pub use hindrance::Hindrance;
-pub use mover::{Hold, Limits, Move};
+pub use hold::Hold;
+pub use mover::{Limits, Move};
 pub use side::Side;
 pub use status::Status;

@@ -92,11 +92,11 @@ impl Look {
 
     /// With a move to database `app` of that server in mind.
     pub(crate) fn to(self, target: &pgmoor_testkit::Postgres) -> Self {
-        self.to_url(&target.url())
+        self.toward(&target.url())
     }
 
     /// With a move to this address in mind.
-    pub(crate) fn to_url(self, url: &str) -> Self {
+    pub(crate) fn toward(self, url: &str) -> Self {
         let address = Endpoint::load(url, &Default::default()).unwrap();
         let connector = Connector::with_home(address, Arc::new(NoCredential), None).unwrap();
         let target = Destination {

@@ -122,7 +122,7 @@ async fn an_older_version_another_encoding_and_another_order_of_texts_are_found(
     let at = |database: &str| {
         let mut look = Look::at(&from.url());
         look.asked.for_move = true;
-        look.to_url(&to.url_of("app", to.app_password(), database))
+        look.toward(&to.url_of("app", to.app_password(), database))
             .report()
     };
 
@@ -160,7 +160,7 @@ async fn a_target_that_is_not_there_is_one_finding_and_none_named_is_none() {
     let mut look = Look::at(&from.url());
     look.asked.for_move = true;
     let url = format!("postgres://app:geheim@127.0.0.1:{}/app", free_port());
-    let report = look.to_url(&url).report().await;
+    let report = look.toward(&url).report().await;
     fires(&report, "PGM-MOV-019");
     for id in [
         "PGM-MOV-020",
@@ -189,7 +189,12 @@ async fn what_is_skipped_is_never_blamed_on_a_layer_that_stands_on_it() {
     // Without TLS, without wal_level = logical: a failure in the last layer only.
     let (from, to) = (Postgres::start().await, Postgres::start().await);
     let report = moving(&from, &to).await;
-    assert!(report.first.as_deref().is_some_and(|id| id.starts_with("PGM-MOV-")));
+    assert!(
+        report
+            .first
+            .as_deref()
+            .is_some_and(|id| id.starts_with("PGM-MOV-"))
+    );
 
     for check in &report.checks {
         let is_move = check.id.starts_with("PGM-MOV-");

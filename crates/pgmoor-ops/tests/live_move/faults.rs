@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pgmoor_ops::live_move::event::Nobody;
 use pgmoor_ops::live_move::{Hold, Limits, Move, journal};
-use pgmoor_testkit::{Address, Direction, FaultProxy, Postgres, Stop};
+use pgmoor_testkit::{Address, Direction, FaultProxy, Postgres, Stop, wait_for, wait_for_some};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -39,10 +39,8 @@ impl Writer {
         let task = tokio::spawn(async move {
             let mut number = 0;
             while !until.load(Ordering::SeqCst) {
-                let Ok((client, connection)) = config.connect(tokio_postgres::NoTls).await else {
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                    continue;
-                };
+                let connect = async || config.connect(tokio_postgres::NoTls).await.ok();
+                let (client, connection) = wait_for_some("a login", PATIENCE, connect).await;
                 tokio::spawn(async { drop(connection.await) });
                 while !until.load(Ordering::SeqCst) {
                     number += 1;
@@ -66,12 +64,10 @@ impl Writer {
     /// Waits until so many more were written.
     async fn more(&self, count: i32) {
         let wanted = self.written.load(Ordering::SeqCst) + count;
-        let wait = async {
-            while self.written.load(Ordering::SeqCst) < wanted {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        };
-        timeout(PATIENCE, wait).await.expect("rows are written");
+        wait_for("rows to be written", PATIENCE, async || {
+            self.written.load(Ordering::SeqCst) >= wanted
+        })
+        .await;
     }
 
     async fn end(self) {
