@@ -20,7 +20,7 @@ fn root() -> PathBuf {
 /// The files below the root with this ending that people wrote.
 fn files(ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for directory in ["", "docs", "docs/adr", "examples"] {
+    for directory in ["", "docs", "docs/adr", "docs/guide", "examples"] {
         collect(
             &root().join(directory),
             ending,

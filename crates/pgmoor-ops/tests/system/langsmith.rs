@@ -211,6 +211,10 @@ fn what_the_chart_ignores_is_told() {
             "not carried: v.yaml:2: \"schema\" cannot be added to an address that is in a Secret",
         ),
         (
+            "config: {customCa: {secretName: ca}}\npostgres: {external: {enabled: true, existingSecretName: s}}\n",
+            "not carried: v.yaml:1: \"config.customCa\" cannot be added to an address that is in a Secret",
+        ),
+        (
             "postgres:\n  external: {enabled: true, existingSecretName: s}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {url: eA==}\n",
             "wrong: v.yaml:2: the Secret \"s\" has no key \"connection_url\"; its manifest has \"url\"",
         ),

@@ -142,6 +142,23 @@ fn keys_without_a_value_and_empty_files_are_filled() {
 }
 
 #[test]
+fn file_in_place_of_a_text_is_one_value() {
+    let wanted = wanted(&[(&["password", "$file"], "pw".into())]);
+
+    for (before, after) in [
+        ("password: ${PW} # old\n", "password: {$file: pw} # old\n"),
+        ("password: {$env: PW}\n", "password: {$file: pw}\n"),
+        (
+            "password:\n  $file: old # kept\n",
+            "password:\n  $file: pw # kept\n",
+        ),
+        ("", "password:\n  $file: pw\n"),
+    ] {
+        assert_eq!(edit(before, &wanted, &[]), after, "{before:?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_edited_without_a_loss_is_refused() {
     let wanted = wanted(&[(&["a", "b"], "x".into())]);
 

@@ -195,6 +195,7 @@ fn database(
         }
         Address::Whole(reference) => {
             whole(kind, block, reference, seen.as_ref(), findings);
+            tls::authority_of_whole(values, seen.as_ref(), findings);
             if let Some(cloud) = cloud {
                 if seen.is_some() {
                     ignored_password(&cloud, findings);

@@ -78,3 +78,26 @@ fn client_certificate(
     let certificate = path(&["certSecretKey"], "tls.crt")?;
     Some((certificate, path(&["keySecretKey"], "tls.key")?))
 }
+
+/// Says that the authority of the values cannot be added to an address that stays in its Secret.
+pub(super) fn authority_of_whole(
+    values: &Values,
+    seen: Option<&Parameters>,
+    findings: &mut Findings,
+) {
+    let may_need = seen.is_none_or(|seen| {
+        seen.get("sslrootcert") == Some("system")
+            || seen.get("sslrootcert").is_none() && seen.verifies()
+    });
+    if let Some(authority) = custom_ca(values).filter(|_| may_need) {
+        let path = authority.value.path().unwrap_or_default();
+        findings
+            .not_carried(
+                &authority.origin,
+                "\"config.customCa\" cannot be added to an address that is in a Secret",
+            )
+            .then(format!(
+                "write \"sslrootcert={path}\" into the address that pgmoor gets, in place of system"
+            ));
+    }
+}

@@ -54,6 +54,13 @@ fn set(
     wanted: &Tree,
 ) -> Result<(), Problem> {
     match wanted {
+        // `{$file: PATH}` stands for one value, whatever stood there.
+        Tree::Map(entries)
+            if entries.iter().any(|(key, _)| key.starts_with('$'))
+                && !is_map_in_lines(text, path, keys)? =>
+        {
+            put(text, path, keys, wanted)
+        }
         Tree::Map(entries) if !entries.is_empty() => {
             for (key, value) in entries {
                 keys.push(key.clone());
@@ -70,6 +77,13 @@ fn set(
         }
         leaf => put(text, path, keys, leaf),
     }
+}
+
+fn is_map_in_lines(text: &str, path: &Path, keys: &[String]) -> Result<bool, Problem> {
+    let names: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let root = parse(text, path)?;
+    let spot = root.as_ref().and_then(|root| find(root, &names));
+    Ok(spot.is_some_and(|spot| matches!(spot.kind, Kind::Map { flow: false, .. })))
 }
 
 fn name_of(item: &Tree) -> Option<&str> {
