@@ -71,14 +71,15 @@ impl Kind {
         } else {
             "and d.oid >= 16384"
         };
+        // Both words keep PostgreSQL from putting the query, and all that it looks up, into every place that uses it.
         format!(
-            "with d as ({query})
+            "with d as materialized ({query})
             select jsonb_strip_nulls(jsonb_build_object('oid', d.oid::int8, 'name', d.name, 'table', j.j -> 'tbl', 'schema', j.j -> 'schema',
                 'bare', d.bare, 'owner', (select rolname from pg_roles where oid::text = j.j ->> 'owner_oid'),
                 'privileges', {privileges}, 'comment', {comment},
                 'labels', (select coalesce(jsonb_agg(jsonb_build_object('provider', provider, 'label', label) order by provider), '[]') from {labels})))
                 || jsonb_build_object('detail', (j.j - '{{oid,name,tbl,schema,bare,owner_oid,acl}}'::text[]) || '{{\"kind\": \"{kind}\"}}')
-            from d, lateral (select to_jsonb(d) as j) j
+            from d, lateral (select to_jsonb(d) as j offset 0) j
             where not exists (select from pg_depend where classid = '{class}'::regclass and objid = d.oid and deptype = 'e') {initial}"
         )
     }
