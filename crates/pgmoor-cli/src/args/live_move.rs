@@ -18,6 +18,9 @@ pub(crate) enum Move {
         /// How rows are copied.
         #[command(flatten)]
         copy: Copying,
+        /// Of a move whose clients wait while all is copied
+        #[arg(long)]
+        offline: bool,
     },
     /// Copy the database, follow, cut over: all of it, with one question before the cutover
     #[command(help_template = TEMPLATE, before_help = "Examples:\n  pgmoor move run --database app --to primary\n  pgmoor move run --to primary --yes\n")]
@@ -31,6 +34,9 @@ pub(crate) enum Move {
         /// How rows are copied.
         #[command(flatten)]
         copy: Copying,
+        /// Have clients wait while all is copied, and follow nothing; there is no way back
+        #[arg(long)]
+        offline: bool,
         /// Cut over without being asked
         #[arg(long)]
         yes: bool,

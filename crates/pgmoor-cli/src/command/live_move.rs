@@ -79,14 +79,25 @@ impl Work {
             Command::Follow {
                 until_caught_up, ..
             } => self.follow(stop, *until_caught_up).await,
-            Command::Plan { copy, .. } => {
-                let plan = self.it.plan(self.options(copy)?).await.map_err(failure)?;
+            Command::Plan { copy, offline, .. } => {
+                let options = self.options(copy)?;
+                let plan = match offline {
+                    true => self.it.plan_offline(options).await,
+                    false => self.it.plan(options).await,
+                };
+                let plan = plan.map_err(failure)?;
                 report::plan(&self.it, &plan, self.output);
                 Ok(match plan.losses.is_empty() {
                     true => Exit::Ok,
                     false => Exit::Refused,
                 })
             }
+            Command::Run {
+                copy,
+                offline: true,
+                yes,
+                ..
+            } => self.offline(copy, *yes).await,
             Command::Run { copy, yes, .. } => {
                 self.copy(copy).await?;
                 self.cross(Direction::Forward, stop, true, *yes).await
@@ -231,6 +242,22 @@ impl Work {
             crossed.pause.as_millis()
         );
         self.done(&text, Some(hint_after(hold.direction()))).await?;
+        Ok(Exit::Ok)
+    }
+
+    async fn offline(&self, how: &Copying, yes: bool) -> Result<Exit, Failure> {
+        let (gateway, options) = (self.gateway()?, self.options(how)?);
+        let to = &self.it.target.endpoint;
+        let what = format!("have clients wait while it is copied to {to}");
+        self.teller.clear();
+        confirm(yes, &self.it.database, &what)?;
+        let copied = self.it.offline(gateway, options).await.map_err(failure)?;
+        if let Some(copied) = &copied {
+            self.teller.copied(copied);
+        }
+        let text = format!("{} is served from {to}", self.it.database);
+        let hint = "pgmoor move finish takes away what the move made";
+        self.done(&text, Some(hint)).await?;
         Ok(Exit::Ok)
     }
 

@@ -35,7 +35,11 @@ fn direct(postgres: &Postgres) -> Config {
 
 impl Moving {
     async fn new() -> Self {
-        let (old, new) = (server().await, server().await);
+        Self::from(server().await).await
+    }
+
+    async fn from(old: Postgres) -> Self {
+        let new = server().await;
         let url = |postgres: &Postgres, user: &str, password: &str| {
             format!("{{ url: \"{}\" }}", postgres.url_of(user, password, "app"))
         };
@@ -122,6 +126,28 @@ async fn clients_see_no_error_while_their_database_moves_goes_back_and_moves_aga
 }
 
 #[tokio::test]
+async fn a_source_that_cannot_send_its_changes_is_moved_while_clients_wait() {
+    let it = Moving::from(Postgres::start().await).await;
+    let writers = Writers::start(&gate(&it.pgmoor), 4);
+    writers.more_rows(50).await;
+
+    let refused = it.run(&["run", "--to", "new", "--yes"]).await;
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        told.contains("wal_level of the source is replica"),
+        "{told}"
+    );
+    writers.more_rows(20).await;
+    it.done(&["run", "--to", "new", "--offline", "--yes"]).await;
+    writers.more_rows(50).await;
+    it.done(&["finish", "--yes"]).await;
+
+    let written = writers.stop().await;
+    assert_eq!(written.errors, Vec::<String>::new());
+    written.assert_kept(&direct(&it.new)).await;
+}
+
+#[tokio::test]
 async fn a_server_that_is_killed_in_the_middle_of_a_cutover_loses_nothing() {
     let it = Moving::new().await;
     let writers = Writers::start(&gate(&it.pgmoor), 4);
@@ -146,7 +172,7 @@ async fn a_server_that_is_killed_in_the_middle_of_a_cutover_loses_nothing() {
     }
     let written = writers.stop().await;
     written.assert_told_of_the_server();
-    let live = if crossed % 2 == 0 { &it.old } else { &it.new };
+    let live = [&it.old, &it.new][crossed % 2];
     written.assert_kept(&direct(live)).await;
 }
 
@@ -170,6 +196,6 @@ async fn a_move_that_is_killed_anywhere_goes_on_by_the_same_command() {
     }
     let written = writers.stop().await;
     assert_eq!(written.errors, Vec::<String>::new());
-    let live = if rounds % 2 == 0 { &it.old } else { &it.new };
+    let live = [&it.old, &it.new][rounds % 2];
     written.assert_kept(&direct(live)).await;
 }

@@ -90,26 +90,6 @@ impl Direction {
 }
 
 impl Crossing<'_> {
-    /// The gateway has to know where clients are to go before anybody waits for it.
-    ///
-    /// # Errors
-    /// It does not.
-    pub(super) async fn demand_endpoint(&self) -> Result<(), MoveError> {
-        let serving = self.gateway.serving(self.database).await?;
-        match serving.endpoints.contains(&self.new.endpoint) {
-            true => Ok(()),
-            false => Err(MoveError::NotNow {
-                verb: "take clients across",
-                why: format!(
-                    "the gateway that runs has no endpoint \"{}\" open; it has {}",
-                    self.new.endpoint,
-                    serving.endpoints.join(", ")
-                ),
-                hint: "pgmoor reload after a change of the configuration; a bundled endpoint runs while some database is served from it".into(),
-            }),
-        }
-    }
-
     /// Has the new side ready to send its changes to the old one, before anybody waits for it.
     ///
     /// # Errors
@@ -338,6 +318,29 @@ impl Crossing<'_> {
             step,
             limit_ms: self.max_pause.as_millis(),
         }
+    }
+}
+
+/// The gateway has to know where clients are to go before anybody waits for it.
+///
+/// # Errors
+/// It does not.
+pub(super) async fn demand_endpoint(
+    database: &str,
+    endpoint: &str,
+    gateway: &dyn TrafficControl,
+) -> Result<(), MoveError> {
+    let serving = gateway.serving(database).await?;
+    match serving.endpoints.iter().any(|known| known == endpoint) {
+        true => Ok(()),
+        false => Err(MoveError::NotNow {
+            verb: "take clients across",
+            why: format!(
+                "the gateway that runs has no endpoint \"{endpoint}\" open; it has {}",
+                serving.endpoints.join(", ")
+            ),
+            hint: "pgmoor reload after a change of the configuration; a bundled endpoint runs while some database is served from it".into(),
+        }),
     }
 }
 

@@ -259,7 +259,8 @@ impl Hold {
             listener: &*it.listener,
             spare: self.keeper.pid.into_iter().chain(self.phases.pid).collect(),
         };
-        crossing.demand_endpoint().await?;
+        let new = &crossing.new.endpoint;
+        crossing::demand_endpoint(&it.database, new, gateway).await?;
         crossing.prepare().await?;
         if !self.catch_up(it, stop.clone()).await? {
             return Err(MoveError::Interrupted);

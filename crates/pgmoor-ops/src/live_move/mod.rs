@@ -43,6 +43,8 @@ mod mover;
 
 mod hold;
 
+mod offline;
+
 mod ending;
 
 mod status;

@@ -142,7 +142,11 @@ impl Move {
     }
 
     /// Both sides note that they are part of this move; or did before.
-    async fn agree(&self, source: &Session, target: &Session) -> Result<Entry, MoveError> {
+    pub(super) async fn agree(
+        &self,
+        source: &Session,
+        target: &Session,
+    ) -> Result<Entry, MoveError> {
         let found = (journal::read(source).await?, journal::read(target).await?);
         let other = |why: String| MoveError::NotNow {
             verb: "begin the move",
@@ -212,6 +216,18 @@ impl Move {
     /// # Errors
     /// [`MoveError::NotNow`] when the move is under way; [`MoveError::Copy`], also what a copy would be refused for.
     pub async fn plan(&self, options: Options) -> Result<Plan, MoveError> {
+        self.planned(options, true).await
+    }
+
+    /// As [`plan`](Self::plan), of a move whose clients wait while it copies.
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan).
+    pub async fn plan_offline(&self, options: Options) -> Result<Plan, MoveError> {
+        self.planned(options, false).await
+    }
+
+    async fn planned(&self, options: Options, follows: bool) -> Result<Plan, MoveError> {
         let source = self.source.session().await?;
         if let Standing::Fenced(text) = fence::read(&source).await? {
             return Err(MoveError::NotNow {
@@ -221,8 +237,8 @@ impl Move {
             });
         }
         let target = self.target.session().await?;
-        let mut all = ready::hindrances(&source, Part::Source).await?;
-        all.extend(ready::hindrances(&target, Part::Target).await?);
+        let mut all = ready::hindrances(&source, Part::Source, follows).await?;
+        all.extend(ready::hindrances(&target, Part::Target, follows).await?);
         if !all.is_empty() {
             return Err(MoveError::Hindered { all });
         }
@@ -322,7 +338,11 @@ impl Move {
         if let Some(gateway) = gateway {
             gateway.resume(&self.database).await?;
         }
-        let phase = direction.other().crossed();
+        let phase = match journal::has_progress(phases, Direction::Forward).await? {
+            true => direction.other().crossed(),
+            // It was one without following, and its copy may not be whole.
+            false => Phase::Copying,
+        };
         journal::note_phase(phases, phase).await?;
         Ok(phase)
     }

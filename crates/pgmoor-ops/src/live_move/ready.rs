@@ -46,7 +46,11 @@ struct Said {
 ///
 /// # Errors
 /// [`MoveError::Server`].
-pub(super) async fn hindrances(session: &Session, part: Part) -> Result<Vec<Hindrance>, MoveError> {
+pub(super) async fn hindrances(
+    session: &Session,
+    part: Part,
+    follows: bool,
+) -> Result<Vec<Hindrance>, MoveError> {
     let client = session.client();
     let rows = session
         .within(
@@ -89,7 +93,7 @@ pub(super) async fn hindrances(session: &Session, part: Part) -> Result<Vec<Hind
         owns_database: row.get(6),
         may_set_role,
     };
-    Ok(judge(&said, part))
+    Ok(judge(&said, part, follows))
 }
 
 const SAYS: &str = "select current_setting('wal_level'), pg_is_in_recovery(),
@@ -101,7 +105,8 @@ const SAYS: &str = "select current_setting('wal_level'), pg_is_in_recovery(),
     (select count(*) from pg_prepared_xacts where database = current_database()),
     (select pg_has_role(current_user, datdba, 'USAGE') from pg_database where datname = current_database())";
 
-fn judge(said: &Said, part: Part) -> Vec<Hindrance> {
+/// `follows` is whether changes are to be followed.
+fn judge(said: &Said, part: Part, follows: bool) -> Vec<Hindrance> {
     let name = part.name();
     let mut found = Vec::new();
     let mut note = |what: String, hint: String| found.push(Hindrance { what, hint });
@@ -111,13 +116,13 @@ fn judge(said: &Said, part: Part) -> Vec<Hindrance> {
             "name the primary".into(),
         );
     }
-    if said.wal_level != "logical" {
+    if follows && said.wal_level != "logical" {
         note(
             format!("wal_level of the {name} is {}", said.wal_level),
-            "ALTER SYSTEM SET wal_level = logical, and restart that server".into(),
+            "ALTER SYSTEM SET wal_level = logical, and restart that server; or --offline".into(),
         );
     }
-    if !said.may_replicate {
+    if follows && !said.may_replicate {
         note(
             format!("{} may not replicate at the {name}", said.user),
             format!(
@@ -153,7 +158,7 @@ fn judge(said: &Said, part: Part) -> Vec<Hindrance> {
         (said.free_slots, "max_replication_slots"),
         (said.free_senders, "max_wal_senders"),
     ] {
-        if free < 2 {
+        if follows && free < 2 {
             note(
                 format!("the {name} has {free} of {setting} free, and 2 are needed"),
                 format!("raise {setting}, and restart that server"),
@@ -193,8 +198,8 @@ mod tests {
 
     #[test]
     fn a_server_that_allows_all_of_it_hinders_nothing() {
-        assert_eq!(judge(&said(), Part::Source), []);
-        assert_eq!(judge(&said(), Part::Target), []);
+        assert_eq!(judge(&said(), Part::Source, true), []);
+        assert_eq!(judge(&said(), Part::Target, true), []);
     }
 
     #[test]
@@ -211,10 +216,15 @@ mod tests {
             ..said()
         };
 
-        let found = judge(&bad, Part::Source);
+        let found = judge(&bad, Part::Source, true);
 
         assert_eq!(found.len(), 8);
         assert!(found.iter().all(|one| !one.hint.is_empty()));
+        assert_eq!(
+            judge(&bad, Part::Source, false).len(),
+            4,
+            "what changes need counts no more"
+        );
         assert!(found[3].hint.starts_with("GRANT SET ON PARAMETER"));
     }
 }
