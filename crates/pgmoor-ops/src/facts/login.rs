@@ -41,6 +41,13 @@ pub struct LoggedIn {
 }
 
 impl LoggedIn {
+    /// The version as the server reported it: "15.4 (Debian 15.4-1)".
+    pub fn version_text(&self) -> Option<&str> {
+        let mut parameters = self.parameters.iter();
+        let version = parameters.find(|(name, _)| name == "server_version");
+        version.map(|(_, text)| text.as_str())
+    }
+
     pub(super) fn of(session: &Session) -> Self {
         Self {
             user: session.user.clone(),

@@ -226,11 +226,7 @@ impl DatabaseReport {
             system: asked.system.clone(),
             server: session.map(|session| ServerLine {
                 server: session.server.clone(),
-                version: facts
-                    .server
-                    .as_ref()
-                    .ok()
-                    .map(|server| server.version_text.clone()),
+                version: session.version_text().map(str::to_owned),
                 user: session.user.clone(),
                 database: session.database.clone(),
                 tls: session.tls.map(str::to_owned),

@@ -43,6 +43,12 @@ async fn each_layer_alone_comes_to_what_it_comes_to_with_all_others() {
         if layer != Layer::Latency {
             assert_eq!(of(&alone), of(&all), "{layer}");
         }
+        let server =
+            |report: &DatabaseReport| report.server.as_ref().map(|server| server.version.clone());
+        if alone.connected {
+            assert_eq!(server(&alone), server(&all), "{layer}");
+            assert!(server(&alone).flatten().is_some(), "{layer}");
+        }
         for check in &alone.checks {
             assert!(!check.seen.contains("nobody asked for it"), "{check:?}");
         }

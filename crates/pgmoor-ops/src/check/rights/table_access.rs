@@ -1,6 +1,7 @@
 //! Whether tables can be read and written.
 
 use crate::check::verdict::{fail, pass};
+use crate::check::words::counted;
 use crate::check::{Check, Ground, Layer, Outcome};
 use crate::sql::identifier;
 
@@ -21,8 +22,8 @@ fn judge(on: Ground<'_>) -> Outcome {
     let schema = identifier(&on.asked.requirement.schema);
     let user = identifier(&rights.user);
     Ok(fail(format!(
-        "{} tables cannot be read and written, such as {}",
-        rights.denied_table_count,
+        "{} cannot be read and written, such as {}",
+        counted(rights.denied_table_count, "table"),
         rights.denied_tables.join(", ")
     ))
     .hint(format!(

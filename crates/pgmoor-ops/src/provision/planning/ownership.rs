@@ -169,7 +169,7 @@ impl Planner<'_> {
             let (owner, shown) = (self.owner(), identifier(other));
             let objects = if *count == 1 { "object" } else { "objects" };
             self.note(format!(
-                "{count} {objects} in schema {} of {} belong to {shown}, whom only {shown} can alter: \
+                "{count} {objects} in schema {} of {} belong to {shown}, which only {shown} can alter: \
                  --take-over {shown} makes them {owner}'s",
                 identifier(&self.wanted.schema),
                 identifier(&database.name)
