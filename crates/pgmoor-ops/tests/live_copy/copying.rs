@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pgmoor_ops::live_move::copy::{CopyError, Silent};
 use pgmoor_testkit::{Dataset, has_major};
 
-use crate::site::{contents, copy, source, target};
+use crate::site::{contents, copy, source, target, verification};
 
 async fn arrives_whole(from: u16, to: u16) {
     let source = source(from, Dataset::SMALL).await;
@@ -70,4 +70,40 @@ async fn a_target_with_objects_of_its_own_is_refused() {
         "{error}"
     );
     assert!(error.to_string().contains("table public.mine"), "{error}");
+}
+
+#[tokio::test]
+async fn a_value_of_50_mb_arrives_and_is_verified() {
+    let dataset = Dataset {
+        rows: 200,
+        value_bytes: 50_000_000,
+    };
+    let (source, target) = (source(15, dataset).await, target(15).await);
+
+    let copied = copy(&source, &target).run(&Silent).await.unwrap();
+
+    let large = copied
+        .tables
+        .iter()
+        .find(|table| table.name == "public.large");
+    assert!(large.unwrap().digest.bytes > 50_000_000, "{large:?}");
+    let hash = "select md5(value) from public.large where id = 1";
+    let mut values = Vec::new();
+    for postgres in [&source, &target] {
+        let client = postgres
+            .connect_as("postgres", postgres.admin_password(), "app")
+            .await;
+        values.push(
+            client
+                .query_one(hash, &[])
+                .await
+                .unwrap()
+                .get::<_, String>(0),
+        );
+    }
+    assert_eq!(values[0], values[1]);
+    let verified = verification(&source, &target)
+        .run_against(&copied.tables, &Silent)
+        .await;
+    assert_eq!(verified.unwrap().differences, []);
 }

@@ -8,6 +8,7 @@ use pgmoor::credential::NoCredential;
 use pgmoor::endpoint::Endpoint;
 use pgmoor_ops::live_move::Side;
 use pgmoor_ops::live_move::copy::{Copy, Options};
+use pgmoor_ops::live_move::verify::Verification;
 use pgmoor_testkit::{Dataset, Postgres};
 
 /// Database `app` of a server, as its superuser.
@@ -51,6 +52,17 @@ pub(crate) fn copy(source: &Postgres, target: &Postgres) -> Copy {
         snapshot: None,
         mark: "now".to_owned(),
         options: Options::default(),
+    }
+}
+
+/// The comparison of all rows as they are now.
+pub(crate) fn verification(source: &Postgres, target: &Postgres) -> Verification {
+    Verification {
+        source: side(source, "old"),
+        target: side(target, "new"),
+        source_snapshot: None,
+        target_snapshot: None,
+        streams: 2,
     }
 }
 

@@ -1,20 +1,10 @@
 //! Verification finds each difference, and none where there is none.
 
 use pgmoor_ops::live_move::copy::Silent;
-use pgmoor_ops::live_move::verify::{Verification, Verified};
+use pgmoor_ops::live_move::verify::Verified;
 use pgmoor_testkit::{Dataset, Postgres};
 
-use crate::site::{copy, side, source, target};
-
-fn verification(source: &Postgres, target: &Postgres) -> Verification {
-    Verification {
-        source: side(source, "old"),
-        target: side(target, "new"),
-        source_snapshot: None,
-        target_snapshot: None,
-        streams: 2,
-    }
-}
+use crate::site::{copy, source, target, verification};
 
 async fn run(source: &Postgres, target: &Postgres) -> Verified {
     let verified = verification(source, target).run(&Silent).await;
