@@ -10,6 +10,7 @@ use std::time::Duration;
 use pgmoor_wire::lsn::Lsn;
 use tokio::time::{Instant, timeout_at};
 
+use super::definitions;
 use super::error::MoveError;
 use super::event::{Event, Listener};
 use super::fence::{self, Before, Standing};
@@ -105,7 +106,8 @@ impl Crossing<'_> {
         slot.session.close().await;
         outgoing::guard(&session).await?;
         session.close().await;
-        Ok(())
+        definitions::note(self.new).await?;
+        definitions::demand_same(self.old).await
     }
 
     /// Has the new side hold what is in no change, as far as can be before clients wait.

@@ -55,7 +55,7 @@ pub enum MoveError {
         why: String,
     },
     /// Somebody changed the definition of something.
-    #[error("the source's objects were changed while the move was under way, by {statement:?}")]
+    #[error("objects were defined anew while the move was under way, by {statement}")]
     Redefined {
         /// The statement, or its command.
         statement: String,

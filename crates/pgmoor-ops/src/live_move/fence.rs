@@ -60,14 +60,21 @@ pub async fn raise(
 /// A setting was refused.
 pub async fn lower(session: &Session, before: &Before) -> Result<(), MoveError> {
     let database = identifier(&session.database).into_owned();
-    let put = |name: &str, value: &Option<String>| match value {
-        Some(value) => format!("alter database {database} set {name} = {}", literal(value)),
+    let put = |name: &str, value: Option<String>| match value {
+        Some(value) => format!("alter database {database} set {name} = {value}"),
         None => format!("alter database {database} reset {name}"),
     };
+    // A list is written as it is kept, and would be one name if it were said as one text.
+    let list = before.library.as_deref().map(|libraries| {
+        let each = libraries
+            .split(',')
+            .map(|one| literal(one.trim().trim_matches('"')));
+        each.collect::<Vec<_>>().join(", ")
+    });
     let sql = format!(
         "{}; {}",
-        put(LIBRARY, &before.library),
-        put(READ_ONLY, &before.read_only)
+        put(LIBRARY, list),
+        put(READ_ONLY, before.read_only.as_deref().map(literal))
     );
     let reset = session.client().batch_execute(&sql);
     Ok(session

@@ -173,6 +173,7 @@ pub async fn make(session: &Session) -> Result<(), MoveError> {
             changed_at timestamptz not null default now(),
             before_library text,
             before_read_only text,
+            definitions text,
             identities text[] not null default '{{}}');
         create table if not exists {SCHEMA}.progress (
             direction text primary key,

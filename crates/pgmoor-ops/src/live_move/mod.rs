@@ -23,6 +23,8 @@ pub mod journal;
 
 mod lock;
 
+mod definitions;
+
 pub mod sequences;
 
 pub mod large_objects;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::copy::{Copied, Copy, Options, Plan};
+use super::definitions;
 use super::error::MoveError;
 use super::event::{Event, Listener, OfCopy};
 use super::fence::{self, Standing};
@@ -273,6 +274,7 @@ impl Move {
         let progress = OfCopy(&*self.listener);
         let (source, target) = (self.source.clone(), self.target.clone());
         let streams = options.streams;
+        definitions::note(&self.source).await?;
         self.listener.event(Event::Step("make the objects"));
         let copy = Copy {
             source: source.clone(),

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use pgmoor_ops::live_move::copy::Options;
 use pgmoor_ops::live_move::event::Nobody;
 use pgmoor_ops::live_move::journal::{Direction, Phase};
 use pgmoor_ops::live_move::{Hold, Limits, Move, MoveError};
@@ -225,6 +226,31 @@ async fn left_behind(side: &pgmoor_ops::live_move::Side) -> Vec<String> {
     rows.iter()
         .map(|row| row.text(0).unwrap().to_owned())
         .collect()
+}
+
+#[tokio::test]
+async fn what_is_defined_anew_without_being_seen_is_found_before_clients_wait() {
+    let pair = Pair::new((15, 15), "select 1").await;
+    let here = admin(&pair.from).await;
+    let tables = "create table t (id int primary key); create materialized view m as select count(*) from t with no data";
+    here.batch_execute(tables).await.unwrap();
+    let it = a_move(&pair);
+    it.copy(Options::default()).await.unwrap();
+    let unseen = "drop event trigger pgmoor_move_commands; drop event trigger pgmoor_move_drops;
+        refresh materialized view m; select lo_create(1); create index on t (id)";
+    here.batch_execute(unseen).await.unwrap();
+    let gateway = Gateway::default();
+
+    let hold = it.take(None).await.unwrap();
+    let error = hold.cross(&it, &gateway, go_on()).await.unwrap_err();
+
+    assert!(matches!(error, MoveError::Redefined { .. }), "{error:?}");
+    assert_eq!(gateway.told(), Vec::<String>::new(), "nobody waited");
+    here.batch_execute("drop index t_id_idx").await.unwrap();
+    let hold = it.take(None).await.unwrap();
+    let (hold, _) = hold.cross(&it, &gateway, go_on()).await.unwrap();
+    let (hold, _) = hold.cross(&it, &gateway, go_on()).await.unwrap();
+    hold.cross(&it, &gateway, go_on()).await.unwrap();
 }
 
 #[tokio::test]

@@ -50,7 +50,7 @@ pub use asked::{Copied, Copy, Options, Plan, TableCopied};
 pub use digest::{Digest, Rows};
 pub use error::CopyError;
 pub use events::{Event, Progress, Silent, Stage};
-pub(crate) use ground::{demand_all_rows, see};
+pub(crate) use ground::{catalogue, demand_all_rows, see};
 pub(crate) use open::wire;
 pub use roles::{MissingRole, missing as missing_roles};
 pub use table::Table;
