@@ -68,6 +68,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         source_snapshot: None,
         target_snapshot: None,
         streams: 2,
+        followed_only: false,
     };
     let begin = Instant::now();
     let verified = verification

@@ -95,6 +95,7 @@ impl Hold {
             source_snapshot: from_snapshot,
             target_snapshot: to_snapshot,
             streams,
+            followed_only: true,
         };
         let (stopper, stop) = watch::channel(false);
         let progress = OfCopy(&*it.listener);

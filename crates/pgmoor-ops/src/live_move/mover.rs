@@ -296,6 +296,7 @@ impl Move {
             source_snapshot: None,
             target_snapshot: None,
             streams,
+            followed_only: false,
         };
         let verified = verification.run_against(&copied.tables, &progress).await?;
         same(&verified)?;

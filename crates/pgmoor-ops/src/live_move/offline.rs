@@ -129,6 +129,7 @@ impl Move {
             source_snapshot: None,
             target_snapshot: None,
             streams,
+            followed_only: false,
         };
         same(&verification.run_against(&copied.tables, &progress).await?)?;
         journal::note_phase(phases, Phase::Finished).await?;

@@ -63,6 +63,7 @@ pub(crate) fn verification(source: &Postgres, target: &Postgres) -> Verification
         source_snapshot: None,
         target_snapshot: None,
         streams: 2,
+        followed_only: false,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::site::{Pair, admin};
 
 /// A gateway that notes what it is told.
 #[derive(Debug, Default)]
-struct Gateway {
+pub(crate) struct Gateway {
     told: Mutex<Vec<String>>,
     /// What a drain says is left.
     remaining: usize,
@@ -73,7 +73,7 @@ fn a_move(pair: &Pair) -> Move {
     }
 }
 
-fn go_on() -> watch::Receiver<bool> {
+pub(crate) fn go_on() -> watch::Receiver<bool> {
     watch::channel(false).1
 }
 

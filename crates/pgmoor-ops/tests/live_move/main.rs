@@ -6,3 +6,4 @@ mod crossing;
 mod faults;
 mod follow;
 mod site;
+mod whole;
