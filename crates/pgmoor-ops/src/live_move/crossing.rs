@@ -102,7 +102,7 @@ impl Crossing<'_> {
         outgoing::publish(&session).await?;
         let name = names::outgoing(&self.new.dbname);
         outgoing::drop_slot(&session, &name).await?;
-        let slot = outgoing::make_slot(self.new, &name, false).await?;
+        let slot = outgoing::make_slot(self.new, &name, false, outgoing::BRIEF).await?;
         slot.session.close().await;
         outgoing::guard(&session).await?;
         session.close().await;
@@ -152,7 +152,8 @@ impl Crossing<'_> {
             }
         };
         journal::note_before(&old, &before).await?;
-        journal::note_phase(phases, self.direction.crossing()).await?;
+        let before_it = self.direction.other().crossed();
+        journal::note_phase(phases, before_it, self.direction.crossing()).await?;
         self.listener.event(Event::Phase(self.direction.crossing()));
         let began = Instant::now();
         let deadline = began + self.max_pause;
@@ -210,6 +211,26 @@ impl Crossing<'_> {
         );
         proof?;
         passed?;
+        // Who logged in while the fence went up and was not seen then is seen now.
+        let late = fence::end_others(old, &spare, deadline);
+        let late = self
+            .within(deadline, "look for late sessions", late)
+            .await?;
+        if late > 0 {
+            ended += late;
+            let again = self.pass_beacon(follower, old, deadline);
+            self.within(deadline, "do the last changes", again).await?;
+        }
+        // Nobody is left who could end one, and it would stay behind for ever.
+        let prepared = fence::prepared(old);
+        let prepared = self.within(deadline, "look for prepared transactions", prepared);
+        if let Some(gid) = prepared.await? {
+            return Err(MoveError::NotNow {
+                verb: "take clients across",
+                why: format!("the transaction {gid:?} is prepared at the old side and not ended"),
+                hint: "COMMIT PREPARED or ROLLBACK PREPARED it, then the same again".into(),
+            });
+        }
         let positions = async {
             let positions = sequences::read(old, self.max_pause).await?;
             sequences::set(new, &positions, self.max_pause).await?;
@@ -220,20 +241,12 @@ impl Crossing<'_> {
             .await?;
         let carry = large_objects::carry(old, new, self.max_pause);
         self.within(deadline, "carry large objects", carry).await?;
-        // Who logged in while the fence went up and was not seen then is seen now.
-        let late = fence::end_others(old, &spare, deadline);
-        let late = self
-            .within(deadline, "look for late sessions", late)
-            .await?;
-        if late > 0 {
-            ended += late;
-            self.pass_beacon(follower, old, deadline).await?;
-        }
         let last = follower.seen().applied;
         let noted = async {
             let from = journal::end_of_log(new).await?;
             journal::set_progress(old, self.direction.other(), from).await?;
-            journal::note_phase(phases, self.direction.crossed()).await
+            let (from, to) = (self.direction.crossing(), self.direction.crossed());
+            journal::note_phase(phases, from, to).await
         };
         self.within(deadline, "note the decision", noted).await?;
         Ok(Crossed {
@@ -282,9 +295,11 @@ impl Crossing<'_> {
                 self.complete(new).await?;
                 return Ok(());
             }
+            let (from, to) = (self.direction.crossing(), self.direction.other().crossed());
+            journal::note_phase(phases, from, to).await?;
             fence::lower(old, &before).await?;
             self.gateway.resume(self.database).await?;
-            journal::note_phase(phases, self.direction.other().crossed()).await
+            Ok(())
         };
         match timeout_at(deadline, undo).await {
             Ok(Ok(())) => {
@@ -358,12 +373,21 @@ pub(super) async fn complete(
     session: &Session,
     gateway: &dyn TrafficControl,
 ) -> Result<(), MoveError> {
+    open(session).await?;
+    gateway.pause(database).await?;
+    gateway.switch(database, &live.endpoint).await?;
+    gateway.resume(database).await?;
+    Ok(())
+}
+
+/// Takes a fence down, if there is one.
+///
+/// # Errors
+/// [`MoveError::Server`].
+pub(super) async fn open(session: &Session) -> Result<(), MoveError> {
     if let Standing::Fenced(_) = fence::read(session).await? {
         let before = journal::read(session).await?.map(|entry| entry.before);
         fence::lower(session, &before.unwrap_or_default()).await?;
     }
-    gateway.pause(database).await?;
-    gateway.switch(database, &live.endpoint).await?;
-    gateway.resume(database).await?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! How a move ends: finished, or given up.
 
+use super::crossing;
 use super::error::MoveError;
 use super::event::Event;
 use super::fence::{self, Standing};
@@ -27,7 +28,7 @@ impl Move {
                 hint: "pgmoor move cutover".into(),
             });
         }
-        journal::note_phase(&phases, Phase::Finished).await?;
+        journal::note_phase(&phases, entry.phase, Phase::Finished).await?;
         self.listener.event(Event::Phase(Phase::Finished));
         let mut left = Vec::new();
         // The old side is of no use to anybody any more: that it cannot be reached keeps nothing from being finished.
@@ -72,6 +73,8 @@ impl Move {
                 self.clean(&source, &entry).await?;
                 journal::remove(&source).await?;
                 self.clean(&phases, &entry).await?;
+                // After a rollback it keeps everybody out, for nothing any more.
+                crossing::open(&phases).await?;
                 journal::remove(&phases).await?;
                 Ok(())
             }

@@ -46,6 +46,14 @@ pub enum MoveError {
         /// Why.
         why: String,
     },
+    /// A server sends no more changes for now: it stops, or cannot be reached.
+    #[error("{endpoint} sends no more changes: {why}")]
+    Ended {
+        /// From where.
+        endpoint: String,
+        /// In what.
+        why: &'static str,
+    },
     /// The receiving side has not the row that a change is about, or has one that it should not have.
     #[error("{table} is not what it was at the other side: {why}")]
     Diverged {
@@ -161,6 +169,7 @@ impl MoveError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Server(error) => error.is_retryable(),
+            Self::Ended { .. } => true,
             Self::Copy(_) => false,
             Self::Traffic(error) => error.is_retryable(),
             Self::FenceLeaks { .. }
@@ -214,6 +223,7 @@ impl MoveError {
             }
             Self::Hindered { all } => return all.first().map(|one| one.hint.clone()),
             Self::Interrupted => "the same command goes on with it".into(),
+            Self::Ended { .. } => "look at that server".into(),
             Self::TakenOver | Self::Stream { .. } | Self::Different { .. } | Self::Plan { .. } => {
                 return None;
             }

@@ -154,6 +154,19 @@ pub async fn prove(side: &Side, deadline: Instant) -> Result<(), MoveError> {
     }
 }
 
+/// The name of a transaction that is prepared in this database, if there is one.
+///
+/// # Errors
+/// [`MoveError::Server`].
+pub(super) async fn prepared(session: &Session) -> Result<Option<String>, MoveError> {
+    let sql = "select gid from pg_prepared_xacts where database = current_database() limit 1";
+    let query = session.client().query_typed(sql, &[]);
+    let rows = session
+        .within("look for prepared transactions", STATEMENT, query)
+        .await?;
+    Ok(rows.first().map(|row| row.get(0)))
+}
+
 /// Ends every session in this database but this one and those spared, until none is left; how many there were.
 ///
 /// # Errors

@@ -73,7 +73,7 @@ impl Hold {
         it.listener
             .event(Event::Step("compare all rows as of one moment"));
         let name = names::snapshot(&from.dbname, std::process::id());
-        let slot = outgoing::make_slot(from, &name, true).await?;
+        let slot = outgoing::make_slot(from, &name, true, outgoing::BRIEF).await?;
         let here = from.session().await?;
         journal::beacon(&here).await?;
         here.close().await;
@@ -214,7 +214,9 @@ impl Hold {
             self.keeper = keeper;
             self.phases = it.target.session().await?;
         }
+        let hold = self.follower.holds_at();
         self.follower = it.follow(self.direction).await?;
+        self.follower.hold(hold);
         Ok(())
     }
 
@@ -258,7 +260,11 @@ impl Hold {
             gateway,
             max_pause: it.limits.max_pause,
             listener: &*it.listener,
-            spare: self.keeper.pid.into_iter().chain(self.phases.pid).collect(),
+            spare: match self.direction {
+                // Theirs are processes of the target's server.
+                Direction::Forward => Vec::new(),
+                Direction::Back => self.keeper.pid.into_iter().chain(self.phases.pid).collect(),
+            },
         };
         let new = &crossing.new.endpoint;
         crossing::demand_endpoint(&it.database, new, gateway).await?;

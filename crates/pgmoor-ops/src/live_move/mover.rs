@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::copy::{Copied, Copy, Options, Plan};
+use super::crossing;
 use super::definitions;
 use super::error::MoveError;
 use super::event::{Event, Listener, OfCopy};
@@ -109,8 +110,14 @@ impl Move {
         let listener = &self.listener;
         listener.event(Event::Phase(Phase::Copying));
         let name = names::outgoing(&self.source.dbname);
-        let is_begun = journal::has_progress(&target, Direction::Forward).await?
-            && outgoing::kept(&source, &name).await?.is_some();
+        let is_begun = journal::has_progress(&target, Direction::Forward).await?;
+        if is_begun && outgoing::kept(&source, &name).await?.is_none() {
+            return Err(MoveError::NotNow {
+                verb: "go on with the copy",
+                why: format!("the slot \"{name}\" is gone, and changes since with it"),
+                hint: "pgmoor move abort, empty the target, and begin again".into(),
+            });
+        }
         if !is_begun {
             listener.event(Event::Step("make the publication"));
             outgoing::unguard(&source).await?;
@@ -127,11 +134,12 @@ impl Move {
         let slot = match is_begun {
             true => {
                 let name = names::snapshot(&self.source.dbname, std::process::id());
-                outgoing::make_slot(&self.source, &name, true).await?
+                outgoing::make_slot(&self.source, &name, true, outgoing::PATIENT).await?
             }
             false => {
                 outgoing::drop_slot(&source, &name).await?;
-                let slot = outgoing::make_slot(&self.source, &name, false).await?;
+                let slot =
+                    outgoing::make_slot(&self.source, &name, false, outgoing::PATIENT).await?;
                 journal::set_progress(&target, Direction::Forward, slot.from).await?;
                 slot
             }
@@ -312,7 +320,7 @@ impl Move {
     /// [`MoveError::Server`].
     pub async fn copied(&self) -> Result<(), MoveError> {
         let session = self.target.session().await?;
-        journal::note_phase(&session, Phase::Following).await?;
+        journal::note_phase(&session, Phase::Copying, Phase::Following).await?;
         session.close().await;
         self.listener.event(Event::Phase(Phase::Following));
         Ok(())
@@ -326,27 +334,38 @@ impl Move {
         gateway: Option<&dyn TrafficControl>,
     ) -> Result<Phase, MoveError> {
         let direction = match entry.phase {
-            Phase::CuttingOver => Direction::Forward,
-            Phase::RollingBack => Direction::Back,
-            phase => return Ok(phase),
+            Phase::CuttingOver => Some(Direction::Forward),
+            Phase::RollingBack => Some(Direction::Back),
+            _ => None,
         };
-        self.listener
-            .event(Event::Step("undo a cutover that was interrupted"));
-        let old = self.sender(direction).session().await?;
-        if let Standing::Fenced(_) = fence::read(&old).await? {
-            let before = journal::read(&old).await?.map(|entry| entry.before);
-            fence::lower(&old, &before.unwrap_or_default()).await?;
-        }
-        old.close().await;
-        if let Some(gateway) = gateway {
-            gateway.resume(&self.database).await?;
-        }
-        let phase = match journal::has_progress(phases, Direction::Forward).await? {
-            true => direction.other().crossed(),
-            // It was one without following, and its copy may not be whole.
-            false => Phase::Copying,
+        let phase = match direction {
+            Some(direction) => {
+                self.listener
+                    .event(Event::Step("undo a cutover that was interrupted"));
+                let phase = match journal::has_progress(phases, Direction::Forward).await? {
+                    true => direction.other().crossed(),
+                    // It was one without following, and its copy may not be whole.
+                    false => Phase::Copying,
+                };
+                journal::note_phase(phases, entry.phase, phase).await?;
+                phase
+            }
+            None => entry.phase,
         };
-        journal::note_phase(phases, phase).await?;
+        // Where clients belong nobody may be kept out, whoever was killed before it could see to that.
+        let live = match phase.is_at_target() {
+            true => &self.target,
+            false => &self.source,
+        };
+        let session = live.session().await?;
+        let fence = fence::read(&session).await?;
+        if direction.is_some() || matches!(fence, Standing::Fenced(_)) {
+            crossing::open(&session).await?;
+            if let Some(gateway) = gateway {
+                crossing::complete(&self.database, live, &session, gateway).await?;
+            }
+        }
+        session.close().await;
         Ok(phase)
     }
 

@@ -68,7 +68,7 @@ impl Move {
                 here.map(|entry| entry.before).unwrap_or_default()
             }
         };
-        journal::note_phase(&phases, Phase::CuttingOver).await?;
+        journal::note_phase(&phases, entry.phase, Phase::CuttingOver).await?;
         let began = Instant::now();
         match self.carry(gateway, &source, &phases, options).await {
             Ok(copied) => {
@@ -82,9 +82,9 @@ impl Move {
                     crossing::complete(&self.database, &self.target, &target, gateway).await?;
                     return Err(error);
                 }
+                journal::note_phase(&phases, Phase::CuttingOver, Phase::Copying).await?;
                 fence::lower(&source, &before).await?;
                 gateway.resume(&self.database).await?;
-                journal::note_phase(&phases, Phase::Copying).await?;
                 self.listener.event(Event::Resumed(began.elapsed()));
                 Err(error)
             }
@@ -132,7 +132,7 @@ impl Move {
             followed_only: false,
         };
         same(&verification.run_against(&copied.tables, &progress).await?)?;
-        journal::note_phase(phases, Phase::Finished).await?;
+        journal::note_phase(phases, Phase::CuttingOver, Phase::Finished).await?;
         Ok(copied)
     }
 }

@@ -12,10 +12,12 @@ use super::side::Side;
 use crate::error::Error;
 use crate::session::Session;
 use crate::sql::{literal, qualified};
-use crate::wire_session::WireSession;
+use crate::wire_session::{WireError, WireSession};
 
-/// How long a slot may take to be made: it waits for the transactions that are open.
-pub const SLOT: Duration = Duration::from_secs(3_600);
+/// How long a slot may take to be made before anybody depends on it: it waits for the transactions that are open.
+pub const PATIENT: Duration = Duration::from_secs(3_600);
+/// The same where changes wait to be done meanwhile.
+pub const BRIEF: Duration = Duration::from_secs(60);
 
 /// A table that sends changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +37,9 @@ pub struct Sent {
 pub async fn tables(session: &Session) -> Result<Vec<Sent>, MoveError> {
     let sql = format!(
         "select nspname::text, relname::text, relreplident::text,
-            relreplident in ('f', 'i') or relreplident = 'd'
-                and exists (select from pg_index where indrelid = c.oid and indisprimary)
+            relreplident = 'f' or exists (select from pg_index where indrelid = c.oid
+                and indisvalid and indimmediate
+                and case relreplident when 'd' then indisprimary when 'i' then indisreplident else false end)
          from pg_class c join pg_namespace n on n.oid = relnamespace
          where relkind = 'r' and relpersistence = 'p' and nspname !~ '^(pg_|information_schema$)'
             and nspname <> '{SCHEMA}'
@@ -110,7 +113,8 @@ pub async fn restore_identities(
             continue;
         }
         let identity = match was.as_str() {
-            "n" => "nothing",
+            // By an index that is gone is by nothing.
+            "n" | "i" => "nothing",
             _ => "default",
         };
         let sql = format!("alter table only {table} replica identity {identity}");
@@ -141,13 +145,30 @@ pub struct Slot {
 ///
 /// # Errors
 /// No slot is free, the role may not, or a transaction stays open.
-pub async fn make_slot(side: &Side, name: &str, is_temporary: bool) -> Result<Slot, MoveError> {
+pub async fn make_slot(
+    side: &Side,
+    name: &str,
+    is_temporary: bool,
+    limit: Duration,
+) -> Result<Slot, MoveError> {
     let mut session = side.replication().await?;
     let temporary = if is_temporary { " TEMPORARY" } else { "" };
     // The words that all versions understand.
     let sql =
         format!("CREATE_REPLICATION_SLOT \"{name}\"{temporary} LOGICAL pgoutput EXPORT_SNAPSHOT");
-    let rows = session.query_within(SLOT, &sql).await?;
+    let rows = session.query_within(limit, &sql).await;
+    let rows = rows.map_err(|error| match error {
+        WireError::Timeout { .. } => MoveError::NotNow {
+            verb: "make a slot",
+            why: format!(
+                "a transaction at {} was open for longer than {} s, in whichever database of that server",
+                side.endpoint,
+                limit.as_secs()
+            ),
+            hint: "look at pg_stat_activity (xact_start) and pg_prepared_xacts there".into(),
+        },
+        other => other.into(),
+    })?;
     let row = rows
         .into_iter()
         .next()

@@ -39,7 +39,7 @@ impl Side {
             deadline,
         )
         .await?;
-        if let Some(sql) = since_17(session.server_version) {
+        if let Some(sql) = newer(session.server_version) {
             let set = session.client().batch_execute(sql);
             session.within("prepare the session", OPEN, set).await?;
         }
@@ -54,7 +54,7 @@ impl Side {
         let mut session = self
             .open(parameters(&format!("pgmoor move {does}")))
             .await?;
-        if let Some(sql) = since_17(session.server_version) {
+        if let Some(sql) = newer(session.server_version) {
             session.query(sql).await?;
         }
         Ok(session)
@@ -105,6 +105,10 @@ fn parameters(application_name: &str) -> Vec<(String, String)> {
 }
 
 /// What older versions do not know as a parameter of the startup message.
-fn since_17(server_version: u32) -> Option<&'static str> {
-    (server_version >= 170_000).then_some("set transaction_timeout = 0")
+fn newer(server_version: u32) -> Option<&'static str> {
+    match server_version {
+        170_000.. => Some("set transaction_timeout = 0; set idle_session_timeout = 0"),
+        140_000.. => Some("set idle_session_timeout = 0"),
+        _ => None,
+    }
 }

@@ -302,6 +302,30 @@ async fn who_takes_a_move_over_ends_who_had_it() {
 }
 
 #[tokio::test]
+async fn a_transaction_that_is_prepared_is_not_left_behind() {
+    let pair = Pair::new((15, 15), TABLES).await;
+    let (it, hold) = following(&pair).await;
+    let gateway = Gateway::default();
+    // The way back is made before: only what is prepared since then is met behind the fence.
+    let here = admin(&pair.from).await;
+    here.batch_execute("begin; insert into t (n) values (7); prepare transaction 'p1'")
+        .await
+        .unwrap();
+
+    let error = hold.cross(&it, &gateway, go_on()).await.unwrap_err();
+
+    assert!(error.to_string().contains("\"p1\" is prepared"), "{error}");
+    assert_eq!(gateway.told().last().unwrap(), "resume app");
+    let here = admin(&pair.from).await;
+    here.batch_execute("commit prepared 'p1'").await.unwrap();
+    let hold = it.take(None).await.unwrap();
+    hold.cross(&it, &gateway, go_on()).await.unwrap();
+    let there = admin(&pair.to).await;
+    let rows = there.query("select from t where n = 7", &[]).await.unwrap();
+    assert_eq!(rows.len(), 1);
+}
+
+#[tokio::test]
 async fn a_transaction_that_stays_open_leaves_all_as_it_was() {
     let pair = Pair::new((15, 15), TABLES).await;
     let (mut it, hold) = following(&pair).await;

@@ -23,6 +23,15 @@ const TABLES: &str = "
     create table parent (id int primary key);
     create table child (id int primary key, parent int references parent on delete cascade);
     create table empty ();
+    create extension ltree;
+    create extension citext;
+    create table tree (p ltree primary key, n int);
+    create table named (c citext primary key, n int);
+    create table later (id int primary key deferrable, n int);
+    create table lost (id int not null, n int);
+    create unique index lost_id on lost (id);
+    alter table lost replica identity using index lost_id;
+    drop index lost_id;
 ";
 
 const ALL: &[&str] = &[
@@ -36,6 +45,10 @@ const ALL: &[&str] = &[
     "parent",
     "child",
     "empty",
+    "tree",
+    "named",
+    "later",
+    "lost",
 ];
 
 const CHANGES: &str = "
@@ -64,6 +77,17 @@ const CHANGES: &str = "
     insert into child values (1, 1), (2, 2);
     delete from parent where id = 1;
     insert into empty default values;
+    insert into tree values ('a.b', 1), ('c', 2);
+    update tree set n = 3 where p = 'a.b';
+    delete from tree where p = 'c';
+    insert into named values ('Aa', 1), ('b', 2);
+    update named set n = 4 where c = 'AA';
+    delete from named where c = 'B';
+    insert into later values (1, 1), (2, 2);
+    update later set n = 5 where id = 1;
+    delete from later where id = 2;
+    insert into lost values (1, 1), (2, 2);
+    update lost set n = 5 where id = 1;
 ";
 
 #[tokio::test]

@@ -19,6 +19,7 @@ pub(crate) async fn server(major: u16) -> Postgres {
     Postgres::builder()
         .major(major)
         .conf("wal_level", "logical")
+        .conf("max_prepared_transactions", "5")
         .start()
         .await
 }
@@ -79,7 +80,7 @@ impl Pair {
         journal::make(&session).await.unwrap();
         outgoing::publish(&session).await.unwrap();
         let name = names::outgoing(&self.source.dbname);
-        let slot = outgoing::make_slot(&self.source, &name, false)
+        let slot = outgoing::make_slot(&self.source, &name, false, outgoing::BRIEF)
             .await
             .unwrap();
         let there = self.target.session().await.unwrap();

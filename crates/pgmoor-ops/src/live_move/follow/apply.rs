@@ -96,7 +96,14 @@ impl Applier {
         self.settle().await?;
         let table = qualified(schema(relation), relation.name);
         let sql = format!(
-            "select t.oid is not null, attname, pg_catalog.format_type(atttypid, atttypmod), attidentity, attgenerated \
+            "select t.oid is not null, attname, pg_catalog.format_type(atttypid, atttypmod), attidentity, attgenerated, \
+                (select 'operator(' || pg_catalog.quote_ident(nspname) || '.' || oprname || ')' \
+                 from pg_catalog.pg_type y join pg_catalog.pg_opclass c \
+                    on c.opcintype = case when typtype = 'd' then typbasetype else y.oid end and opcdefault and opcmethod = 403 \
+                 join pg_catalog.pg_amop on amopfamily = opcfamily and amopstrategy = 3 \
+                    and amoplefttype = opcintype and amoprighttype = opcintype \
+                 join pg_catalog.pg_operator o on o.oid = amopopr \
+                 join pg_catalog.pg_namespace n on n.oid = oprnamespace where y.oid = atttypid) \
              from (select pg_catalog.to_regclass({}) as oid) t left join pg_catalog.pg_attribute a \
                 on attrelid = t.oid and attnum > 0 and not attisdropped",
             literal(&table)
@@ -110,6 +117,7 @@ impl Applier {
                 type_name: text(2),
                 identity: text(3),
                 generated: text(4),
+                equals: row.text(5).unwrap_or("=").to_owned(),
             };
             found.insert(text(1), column);
         }

@@ -166,7 +166,7 @@ impl Reader {
                 let message = self.session.next_message_until(self.next_status).await?;
                 let Some(message) = message else {
                     if self.heard.elapsed() > DEAD {
-                        return Err(self.broken("it has fallen silent"));
+                        return Err(self.ended("it has fallen silent"));
                     }
                     continue;
                 };
@@ -177,7 +177,7 @@ impl Reader {
                         let error = ServerError::read(message.body);
                         return Err(WireError::Server(Box::new(error)).into());
                     }
-                    _ => return Err(self.broken("it ended the stream")),
+                    _ => return Err(self.ended("it ended the stream")),
                 };
                 let message = ReplicationMessage::decode(body);
                 let wants_reply = match message.map_err(|error| error.to_string()) {
@@ -255,6 +255,13 @@ impl Reader {
         let mut bytes = Vec::with_capacity(64);
         status.write(&mut bytes);
         Ok(self.session.send(&bytes).await?)
+    }
+
+    fn ended(&self, why: &'static str) -> MoveError {
+        MoveError::Ended {
+            endpoint: self.endpoint.clone(),
+            why,
+        }
     }
 
     fn broken(&self, why: &str) -> MoveError {

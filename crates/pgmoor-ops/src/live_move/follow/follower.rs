@@ -81,7 +81,7 @@ impl Follower {
         mut applying: WireSession,
         direction: Direction,
     ) -> Result<Self, MoveError> {
-        let applied = journal::progress(&mut applying, direction).await?;
+        let (applied, beacon) = journal::progress(&mut applying, direction).await?;
         let name = names::outgoing(&from.dbname);
         let changes = Changes::open(from, &name, &name, applied).await?;
         Ok(Self {
@@ -95,11 +95,12 @@ impl Follower {
             transaction: None,
             done: applied,
             pending: 0,
-            beacon: 0,
+            beacon,
             counted: (0, 0),
             seen: Seen {
                 applied,
                 log: applied,
+                beacon,
                 ..Seen::default()
             },
         })
@@ -113,6 +114,11 @@ impl Follower {
     /// How far it is.
     pub fn seen(&self) -> Seen {
         self.seen
+    }
+
+    /// Where it holds, if it was told to.
+    pub fn holds_at(&self) -> Option<Lsn> {
+        self.hold
     }
 
     /// Holds before the first transaction that was committed at this place or later; `None` lets it go on.
@@ -279,7 +285,7 @@ impl Follower {
         }
         self.pending = 0;
         if self.done > self.seen.applied {
-            let note = journal::note_progress(self.direction, self.done);
+            let note = journal::note_progress(self.direction, self.done, self.beacon);
             self.applier.commit(&note).await?;
             self.seen.applied = self.done;
             self.changes.is_safe(self.done);

@@ -26,6 +26,8 @@ pub(super) struct Column {
     pub(super) type_name: String,
     /// Whether it is part of what tells a row from others.
     pub(super) is_key: bool,
+    /// What tells whether two values are equal, as it stands in SQL.
+    pub(super) equals: String,
     /// What the receiving side makes of it by itself.
     pub(super) own: Own,
 }
@@ -50,6 +52,8 @@ pub(super) struct Found {
     pub(super) identity: String,
     /// `pg_attribute.attgenerated`.
     pub(super) generated: String,
+    /// The operator by which its type's values are ordered and found equal, as it stands in SQL.
+    pub(super) equals: String,
 }
 
 impl Shape {
@@ -74,6 +78,7 @@ impl Shape {
                 name: identifier(column.name).into_owned(),
                 type_name: found.type_name.clone(),
                 is_key: column.is_key,
+                equals: found.equals.clone(),
                 own: match (found.generated.as_str(), found.identity.as_str()) {
                     ("", "a") => Own::IdentityAlways,
                     ("", _) => Own::Nothing,

@@ -251,7 +251,7 @@ fn predicate(shape: &Shape, by: &By, number: &mut Numbers) -> Result<String, &'s
         }
         let keys = shape.columns.iter().filter(|column| column.is_key);
         let keys: Vec<_> = keys
-            .map(|column| format!("{} = {}", column.name, number.next()))
+            .map(|column| format!("{} {} {}", column.name, column.equals, number.next()))
             .collect();
         return match keys.is_empty() {
             true => Err("it has no key that tells its rows apart"),
