@@ -108,17 +108,17 @@ async fn clients_see_no_error_while_their_database_moves_goes_back_and_moves_aga
     let it = Moving::new().await;
     it.done(&["start", "--to", "new", "--until-caught-up"])
         .await;
-    let writers = Writers::start(&gate(&it.pgmoor), 8);
-    writers.more_rows(100).await;
+    let writers = Writers::start(&gate(&it.pgmoor), 3);
+    writers.more_rows(40).await;
     it.done(&["follow", "--until-caught-up"]).await;
     it.done(&["cutover", "--yes"]).await;
-    writers.more_rows(100).await;
+    writers.more_rows(40).await;
     it.done(&["rollback", "--yes"]).await;
-    writers.more_rows(100).await;
+    writers.more_rows(40).await;
     it.done(&["cutover", "--yes"]).await;
-    writers.more_rows(100).await;
+    writers.more_rows(40).await;
     it.done(&["finish", "--yes"]).await;
-    writers.more_rows(100).await;
+    writers.more_rows(40).await;
 
     let written = writers.stop().await;
     assert_eq!(written.errors, Vec::<String>::new());
@@ -128,7 +128,7 @@ async fn clients_see_no_error_while_their_database_moves_goes_back_and_moves_aga
 #[tokio::test]
 async fn a_source_that_cannot_send_its_changes_is_moved_while_clients_wait() {
     let it = Moving::from(Postgres::start().await).await;
-    let writers = Writers::start(&gate(&it.pgmoor), 4);
+    let writers = Writers::start(&gate(&it.pgmoor), 2);
     writers.more_rows(50).await;
 
     let refused = it.run(&["run", "--to", "new", "--yes"]).await;
@@ -150,11 +150,11 @@ async fn a_source_that_cannot_send_its_changes_is_moved_while_clients_wait() {
 #[tokio::test]
 async fn a_server_that_is_killed_in_the_middle_of_a_cutover_loses_nothing() {
     let it = Moving::new().await;
-    let writers = Writers::start(&gate(&it.pgmoor), 4);
+    let writers = Writers::start(&gate(&it.pgmoor), 2);
     writers.more_rows(20).await;
     it.done(&["start", "--to", "new", "--until-caught-up"])
         .await;
-    let rounds = number_from("PGMOOR_TEST_MOVE_CRASHES", 6);
+    let rounds = number_from("PGMOOR_TEST_MOVE_CRASHES", 4);
     let mut crossed = 0;
     for round in 0..rounds {
         let verb = ["cutover", "rollback"][crossed % 2];
@@ -179,11 +179,11 @@ async fn a_server_that_is_killed_in_the_middle_of_a_cutover_loses_nothing() {
 #[tokio::test]
 async fn a_move_that_is_killed_anywhere_goes_on_by_the_same_command() {
     let it = Moving::new().await;
-    let writers = Writers::start(&gate(&it.pgmoor), 4);
+    let writers = Writers::start(&gate(&it.pgmoor), 2);
     writers.more_rows(20).await;
     it.done(&["start", "--to", "new", "--until-caught-up"])
         .await;
-    let rounds = number_from("PGMOOR_TEST_MOVE_KILLS", 12);
+    let rounds = number_from("PGMOOR_TEST_MOVE_KILLS", 6);
     for round in 0..rounds {
         let verb = ["cutover", "rollback"][round % 2];
         let mut moving = it.begin(&[verb, "--yes"]);
