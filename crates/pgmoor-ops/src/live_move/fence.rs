@@ -3,7 +3,7 @@
 //! It is two settings of the database, which every new session takes, and which an owner may set: a library to be
 //! loaded that does not exist, by whose name PostgreSQL refuses the login and says where the data is; and transactions
 //! that only read, should somebody go around that. The sessions of a move say otherwise as they log in
-//! ([`Side`](super::side::Side)). Sessions that were there before are ended.
+//! ([`Side`]). Sessions that were there before are ended.
 
 use std::time::Duration;
 
