@@ -6,8 +6,6 @@
 mod config {
     pub(crate) mod surroundings;
 
-    pub(crate) mod yaml;
-
     pub(crate) mod systems;
 
     pub(crate) mod settings;
